@@ -1,0 +1,1 @@
+//! Collects the Okta System Log and hands it on; no event lost.

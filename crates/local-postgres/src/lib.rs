@@ -1,0 +1,1 @@
+//! Finds PostgreSQL programs, runs a private cluster and stops it.

@@ -1,0 +1,1 @@
+//! Durable state in PostgreSQL; the only crate that knows SQL.

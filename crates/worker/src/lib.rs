@@ -1,0 +1,1 @@
+//! Leases due jobs and runs them.
