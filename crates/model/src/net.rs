@@ -61,6 +61,15 @@ impl AllowHosts {
         }
     }
 
+    /// Allows one more host.
+    pub fn insert(&mut self, host: &Host<&str>) {
+        match *host {
+            Host::Domain(name) => self.names.push(name.to_owned()),
+            Host::Ipv4(address) => self.nets.push(IpAddr::V4(address).into()),
+            Host::Ipv6(address) => self.nets.push(IpAddr::V6(address).into()),
+        }
+    }
+
     /// Whether a connection to this address of a name that is not listed may be made.
     pub fn may_reach(&self, address: IpAddr) -> bool {
         is_public(address) || self.allows_address(address)
