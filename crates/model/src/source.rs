@@ -36,6 +36,11 @@ impl RefreshFrequency {
             .then_some(Self(seconds))
     }
 
+    /// The frequency nearest to so many seconds.
+    pub fn clamped(seconds: i64) -> Self {
+        Self(u32::try_from(seconds.clamp(Self::MIN.into(), Self::MAX.into())).unwrap_or(Self::MAX))
+    }
+
     /// Whole seconds.
     pub fn seconds(self) -> u32 {
         self.0

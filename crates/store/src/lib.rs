@@ -1,1 +1,55 @@
-//! Durable state in PostgreSQL; the only crate that knows SQL.
+//! Durable state in PostgreSQL: the only crate that knows Diesel and SQL.
+//!
+//! One file per table (or per transaction that spans several), each adding methods to [`Store`].
+//! Time comes from `collector_now()` and `collector_clock()`. No method keeps a transaction open
+//! over anything but database work; a method that is dropped half-way loses its connection and
+//! PostgreSQL rolls back.
+
+mod api_keys;
+mod batch_ids;
+mod batches;
+mod budgets;
+mod credentials;
+mod dead_letters;
+mod destinations;
+mod error;
+mod jobs;
+mod leases;
+mod ledger;
+mod logs;
+mod migrate;
+mod notify;
+mod page;
+mod pool;
+mod positions;
+mod quarantined_pages;
+mod retention;
+mod routes;
+mod schema;
+pub mod sealing;
+mod sources;
+mod status;
+mod tenants;
+mod workers;
+
+pub use api_keys::{ApiKey, NewApiKey};
+pub use batches::{Batch, BatchHead};
+pub use budgets::{BudgetKey, Grant, WindowSeen};
+pub use credentials::{Credential, CredentialChange, CredentialSecret, NewCredential};
+pub use dead_letters::DeadLetter;
+pub use destinations::{Destination, DestinationChange, NewDestination};
+pub use error::{Conflict, Resource, StoreError};
+pub use jobs::JobView;
+pub use leases::{ClaimLane, Claimed, Completion, LaneRow};
+pub use ledger::LedgerHour;
+pub use logs::{Log, PollContext};
+pub use migrate::Migrated;
+pub use notify::Listener;
+pub use page::{Appended, EventId, NewPage};
+pub use pool::{Store, StoreConfig};
+pub use positions::{DeadEvent, DeliverContext, Flight, Position, Settled};
+pub use quarantined_pages::{NewQuarantine, QuarantinedPage};
+pub use retention::{Dropped, RetentionConfig};
+pub use routes::{NewRoute, Route, RouteChange};
+pub use sources::{CredentialChoice, NewSource, Source, SourceChange};
+pub use status::{PollingStatus, RouteStatus, SourceStatus};

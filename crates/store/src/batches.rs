@@ -1,0 +1,216 @@
+//! Batches: pages as stored. NDJSON, compressed, with the hours of their events beside them.
+
+use bytes::Bytes;
+use chrono::{DateTime, NaiveDate, TimeZone, Utc};
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{
+    Array, BigInt, Binary, Date, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid,
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use model::ids::{LogId, TenantId};
+
+use crate::error::StoreError;
+use crate::logs::Log;
+use crate::page::EventId;
+use crate::pool::Store;
+
+/// Fast and good enough for text that is mostly alike; measured in docs/PERFORMANCE.md in time.
+const LEVEL: i32 = 1;
+
+pub(crate) fn compress(ndjson: &[u8]) -> Result<Vec<u8>, StoreError> {
+    zstd::bulk::compress(ndjson, LEVEL)
+        .map_err(|error| StoreError::Corrupt(format!("compression failed: {error}")))
+}
+
+/// A batch to be inserted under the lock of its log, as number `log.next_number`.
+pub(crate) struct NewBatch<'a> {
+    pub(crate) log: &'a Log,
+    pub(crate) day: NaiveDate,
+    pub(crate) received_at: DateTime<Utc>,
+    pub(crate) events: &'a [EventId],
+    pub(crate) bytes: usize,
+    pub(crate) body: &'a [u8],
+}
+
+/// What is known of a stored batch without its body.
+#[derive(Debug, Clone, QueryableByName)]
+pub struct BatchHead {
+    /// Number in its log.
+    #[diesel(sql_type = BigInt)]
+    pub number: i64,
+    /// Day of the append.
+    #[diesel(sql_type = Date)]
+    pub day: NaiveDate,
+    /// Events in it.
+    #[diesel(sql_type = Integer)]
+    pub events: i32,
+    /// Bytes of its NDJSON.
+    #[diesel(sql_type = Integer)]
+    pub bytes: i32,
+}
+
+/// A stored batch, opened.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// Its head.
+    pub head: BatchHead,
+    /// When the page was stored.
+    pub received_at: DateTime<Utc>,
+    /// One event per line.
+    pub ndjson: Bytes,
+    hour_runs: Vec<i32>,
+}
+
+impl Batch {
+    /// The ledger hour of each event, in order.
+    pub fn hours(&self) -> impl Iterator<Item = DateTime<Utc>> {
+        let (runs, _) = self.hour_runs.as_chunks::<2>();
+        runs.iter().flat_map(|[hour, events]| {
+            std::iter::repeat_n(hour_start(*hour), usize::try_from(*events).unwrap_or(0))
+        })
+    }
+}
+
+/// The ledger hour of an event.
+pub(crate) fn hour_of(published: Option<DateTime<Utc>>, received_at: DateTime<Utc>) -> i32 {
+    let at = published.unwrap_or(received_at);
+    i32::try_from(at.timestamp().div_euclid(3600)).unwrap_or(i32::MAX)
+}
+
+pub(crate) fn hour_start(hour: i32) -> DateTime<Utc> {
+    Utc.timestamp_opt(i64::from(hour) * 3600, 0)
+        .single()
+        .unwrap_or_default()
+}
+
+pub(crate) async fn insert(
+    conn: &mut AsyncPgConnection,
+    batch: &NewBatch<'_>,
+) -> Result<(), StoreError> {
+    let dated = batch.events.iter().filter_map(|event| event.published);
+    let mut runs: Vec<i32> = Vec::new();
+    for event in batch.events {
+        let hour = hour_of(event.published, batch.received_at);
+        match runs.as_mut_slice() {
+            [.., last, count] if *last == hour => *count += 1,
+            _ => runs.extend([hour, 1]),
+        }
+    }
+    sql_query(
+        "INSERT INTO batches (tenant_id, log_id, day, number, events, first_published, last_published, received_at, origin, bytes, hour_runs, body) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'poll', $9, $10, $11)",
+    )
+    .bind::<SqlUuid, _>(batch.log.tenant_id)
+    .bind::<SqlUuid, _>(batch.log.id)
+    .bind::<Date, _>(batch.day)
+    .bind::<BigInt, _>(batch.log.next_number)
+    .bind::<Integer, _>(i32::try_from(batch.events.len()).unwrap_or(i32::MAX))
+    .bind::<Nullable<Timestamptz>, _>(dated.clone().min())
+    .bind::<Nullable<Timestamptz>, _>(dated.max())
+    .bind::<Timestamptz, _>(batch.received_at)
+    .bind::<Integer, _>(i32::try_from(batch.bytes).unwrap_or(i32::MAX))
+    .bind::<Array<Integer>, _>(runs)
+    .bind::<Binary, _>(batch.body)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(embed)]
+    head: BatchHead,
+    #[diesel(sql_type = Timestamptz)]
+    received_at: DateTime<Utc>,
+    #[diesel(sql_type = Array<Integer>)]
+    hour_runs: Vec<i32>,
+    #[diesel(sql_type = Binary)]
+    body: Vec<u8>,
+    #[diesel(sql_type = Text)]
+    log: String,
+}
+
+impl Store {
+    /// Heads of the batches of a log from a number on, in order, at most `limit`.
+    ///
+    /// `day` is a day that is not later than that of batch `number`: partitions before it are not read.
+    pub async fn batch_heads(
+        &self,
+        tenant: TenantId,
+        log: LogId,
+        day: NaiveDate,
+        number: i64,
+        limit: i64,
+    ) -> Result<Vec<BatchHead>, StoreError> {
+        let mut conn = self.conn().await?;
+        Ok(sql_query(both(
+            "number, day, events, bytes",
+            day,
+            "number >= $3",
+            "LIMIT $4",
+        ))
+        .bind::<SqlUuid, _>(tenant.0)
+        .bind::<SqlUuid, _>(log.0)
+        .bind::<BigInt, _>(number)
+        .bind::<BigInt, _>(limit)
+        .load(&mut conn)
+        .await?)
+    }
+
+    /// The batches of a log from number to number, both included, opened.
+    pub async fn batches(
+        &self,
+        tenant: TenantId,
+        log: LogId,
+        day: NaiveDate,
+        from: i64,
+        to: i64,
+    ) -> Result<Vec<Batch>, StoreError> {
+        let mut conn = self.conn().await?;
+        let rows: Vec<Row> = sql_query(both(
+            "number, day, events, bytes, received_at, hour_runs, body, log_id::text AS log",
+            day,
+            "number BETWEEN $3 AND $4",
+            "",
+        ))
+        .bind::<SqlUuid, _>(tenant.0)
+        .bind::<SqlUuid, _>(log.0)
+        .bind::<BigInt, _>(from)
+        .bind::<BigInt, _>(to)
+        .load(&mut conn)
+        .await?;
+        rows.into_iter().map(open).collect()
+    }
+}
+
+/// The same question to both tables of batches; what was moved aside comes before what was not.
+fn both(columns: &str, day: NaiveDate, condition: &str, limit: &str) -> String {
+    // The day stands in the text, so that the planner prunes partitions.
+    let ask = |table| {
+        format!(
+            "(SELECT {columns} FROM {table} WHERE tenant_id = $1 AND log_id = $2 AND day >= DATE '{day}' AND {condition} ORDER BY day, number {limit})"
+        )
+    };
+    format!(
+        "{} UNION ALL {} ORDER BY number {limit}",
+        ask("kept_batches"),
+        ask("batches")
+    )
+}
+
+fn open(row: Row) -> Result<Batch, StoreError> {
+    let capacity = usize::try_from(row.head.bytes).unwrap_or(0);
+    let ndjson = zstd::bulk::decompress(&row.body, capacity).map_err(|error| {
+        StoreError::Corrupt(format!(
+            "batch {} of log {} does not decompress: {error}",
+            row.head.number, row.log
+        ))
+    })?;
+    Ok(Batch {
+        head: row.head,
+        received_at: row.received_at,
+        ndjson: ndjson.into(),
+        hour_runs: row.hour_runs,
+    })
+}

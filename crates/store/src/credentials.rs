@@ -1,0 +1,475 @@
+//! Credentials: the right to read one Okta org. Secrets go in and come out sealed.
+
+use aws_lc_rs::digest;
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{BigInt, Nullable, Text, Uuid as SqlUuid};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use model::credential::CredentialState;
+use model::ids::{CredentialId, TenantId};
+use model::job::JobKind;
+use model::status::Trouble;
+use secrecy::{ExposeSecret, SecretString};
+use uuid::Uuid;
+
+use crate::error::{Conflict, Resource, StoreError, unique_violation};
+use crate::jobs;
+use crate::pool::Store;
+use crate::schema::{credentials, sources};
+use crate::sealing::{KeyRing, Place, Sealed};
+
+/// A credential to be stored.
+#[derive(Debug, Clone)]
+pub struct NewCredential {
+    /// Name, unique in the tenant.
+    pub name: String,
+    /// Normalised origin of the org.
+    pub origin: String,
+    /// The API token.
+    pub token: SecretString,
+}
+
+/// What may be changed.
+#[derive(Debug, Clone, Default)]
+#[expect(
+    missing_docs,
+    reason = "as in NewCredential; None leaves a value as it is"
+)]
+pub struct CredentialChange {
+    pub name: Option<String>,
+    pub origin: Option<String>,
+    pub token: Option<SecretString>,
+}
+
+/// A stored credential, without its secret.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = credentials)]
+#[expect(missing_docs, reason = "the columns of the table")]
+pub struct Credential {
+    pub tenant_id: Uuid,
+    pub id: Uuid,
+    pub name: String,
+    pub kind: String,
+    pub origin: String,
+    pub secret_version: i32,
+    pub secret_set_at: DateTime<Utc>,
+    pub fingerprint: Vec<u8>,
+    pub org_id: Option<String>,
+    pub state: String,
+    pub trouble: Option<String>,
+    pub trouble_detail: Option<String>,
+    pub state_at: DateTime<Utc>,
+    pub last_used_at: Option<DateTime<Utc>>,
+    pub version: i64,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Credential {
+    /// The state as a word of the model.
+    pub fn state(&self) -> CredentialState {
+        CredentialState::from_word(&self.state).unwrap_or(CredentialState::Unverified)
+    }
+}
+
+/// What a worker needs to use a credential.
+#[derive(Debug, Clone)]
+pub struct CredentialSecret {
+    /// The credential.
+    pub credential: Credential,
+    /// Its secret, opened; or why it does not open.
+    pub token: Result<SecretString, crate::sealing::SealingError>,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = credentials)]
+#[expect(clippy::struct_field_names, reason = "the columns of the table")]
+struct SealedColumns {
+    seal_kek: String,
+    seal_dek: Vec<u8>,
+    seal_body: Vec<u8>,
+}
+
+fn place(tenant: Uuid, id: Uuid, version: i32) -> Place {
+    Place {
+        purpose: "credential",
+        tenant,
+        id,
+        version,
+    }
+}
+
+/// Tells two tokens of a tenant apart and says nothing about either: tokens carry some 190 random bits.
+fn fingerprint(tenant: TenantId, token: &SecretString) -> Vec<u8> {
+    let mut text = b"okta-collector credential fingerprint".to_vec();
+    text.extend_from_slice(tenant.0.as_bytes());
+    text.extend_from_slice(token.expose_secret().as_bytes());
+    digest::digest(&digest::SHA256, &text)
+        .as_ref()
+        .iter()
+        .copied()
+        .take(16)
+        .collect()
+}
+
+fn name_taken(error: diesel::result::Error) -> StoreError {
+    match unique_violation(&error) {
+        Some(_) => Conflict::NameTaken(Resource::Credential).into(),
+        None => error.into(),
+    }
+}
+
+#[derive(QueryableByName)]
+struct FreshId {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+}
+
+/// Inserts a credential and its parked probe, in the caller's transaction.
+pub(crate) async fn insert(
+    conn: &mut AsyncPgConnection,
+    keys: &KeyRing,
+    tenant: TenantId,
+    new: &NewCredential,
+) -> Result<Credential, StoreError> {
+    // The secret is bound to its row, so the row's id comes first.
+    let FreshId { id } = sql_query("SELECT collector_uuid() AS id")
+        .get_result(conn)
+        .await?;
+    let sealed = keys.seal(place(tenant.0, id, 1), &new.token)?;
+    let credential = diesel::insert_into(credentials::table)
+        .values((
+            credentials::tenant_id.eq(tenant.0),
+            credentials::id.eq(id),
+            credentials::name.eq(&new.name),
+            credentials::kind.eq("ssws"),
+            credentials::origin.eq(&new.origin),
+            credentials::seal_kek.eq(&sealed.kek),
+            credentials::seal_dek.eq(&sealed.dek),
+            credentials::seal_body.eq(&sealed.body),
+            credentials::secret_version.eq(1),
+            credentials::fingerprint.eq(fingerprint(tenant, &new.token)),
+        ))
+        .returning(Credential::as_returning())
+        .get_result(conn)
+        .await
+        .map_err(name_taken)?;
+    let parked = jobs::New {
+        paused: true,
+        ..jobs::New::default()
+    };
+    jobs::create(conn, tenant, JobKind::CheckCredential, id, parked).await?;
+    Ok(credential)
+}
+
+pub(crate) async fn get(
+    conn: &mut AsyncPgConnection,
+    tenant: TenantId,
+    id: CredentialId,
+) -> Result<Credential, StoreError> {
+    credentials::table
+        .find((tenant.0, id.0))
+        .select(Credential::as_select())
+        .first(conn)
+        .await
+        .optional()?
+        .ok_or(StoreError::NotFound(Resource::Credential))
+}
+
+/// Ids of the sources that use a credential.
+async fn sources_of(
+    conn: &mut AsyncPgConnection,
+    tenant: TenantId,
+    id: CredentialId,
+) -> Result<Vec<Uuid>, StoreError> {
+    let using = sources::tenant_id
+        .eq(tenant.0)
+        .and(sources::credential_id.eq(id.0));
+    Ok(sources::table
+        .filter(using)
+        .order(sources::id)
+        .select(sources::id)
+        .load(conn)
+        .await?)
+}
+
+impl Store {
+    /// Stores a credential. Does not call Okta.
+    pub async fn create_credential(
+        &self,
+        tenant: TenantId,
+        new: NewCredential,
+    ) -> Result<Credential, StoreError> {
+        let mut conn = self.conn().await?;
+        conn.transaction(async |conn| insert(conn, &self.keys, tenant, &new).await)
+            .await
+    }
+
+    /// A credential, without its secret.
+    pub async fn credential(
+        &self,
+        tenant: TenantId,
+        id: CredentialId,
+    ) -> Result<Credential, StoreError> {
+        get(&mut *self.conn().await?, tenant, id).await
+    }
+
+    /// Credentials of a tenant after an id, oldest first.
+    pub async fn list_credentials(
+        &self,
+        tenant: TenantId,
+        after: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<Credential>, StoreError> {
+        let mut conn = self.conn().await?;
+        Ok(credentials::table
+            .filter(
+                credentials::tenant_id
+                    .eq(tenant.0)
+                    .and(credentials::id.gt(after.unwrap_or_default())),
+            )
+            .order(credentials::id)
+            .limit(limit)
+            .select(Credential::as_select())
+            .load(&mut conn)
+            .await?)
+    }
+
+    /// Changes a credential. A new token or domain makes it `unverified` and its sources due at
+    /// once, at the same cursor. `version` is what the caller last saw, if it cares.
+    pub async fn update_credential(
+        &self,
+        tenant: TenantId,
+        id: CredentialId,
+        change: CredentialChange,
+        version: Option<i64>,
+    ) -> Result<Credential, StoreError> {
+        let mut conn = self.conn().await?;
+        conn.transaction(async |conn| {
+            let row = credentials::table.find((tenant.0, id.0));
+            let old: Credential = row
+                .select(Credential::as_select())
+                .for_no_key_update()
+                .first(conn)
+                .await
+                .optional()?
+                .ok_or(StoreError::NotFound(Resource::Credential))?;
+            if version.is_some_and(|version| version != old.version) {
+                return Err(Conflict::VersionChanged(old.version).into());
+            }
+            if let Some(name) = &change.name {
+                diesel::update(row).set(credentials::name.eq(name)).execute(conn).await.map_err(name_taken)?;
+            }
+            let moved = change.origin.as_ref().is_some_and(|origin| *origin != old.origin);
+            if let Some(origin) = &change.origin {
+                diesel::update(row).set(credentials::origin.eq(origin)).execute(conn).await?;
+            }
+            if moved {
+                diesel::update(row).set(credentials::org_id.eq(None::<String>)).execute(conn).await?;
+            }
+            if let Some(token) = &change.token {
+                let next = old.secret_version.saturating_add(1);
+                let sealed = self.keys.seal(place(tenant.0, id.0, next), token)?;
+                diesel::update(row)
+                    .set((
+                        credentials::seal_kek.eq(sealed.kek),
+                        credentials::seal_dek.eq(sealed.dek),
+                        credentials::seal_body.eq(sealed.body),
+                        credentials::secret_version.eq(next),
+                        credentials::fingerprint.eq(fingerprint(tenant, token)),
+                    ))
+                    .execute(conn)
+                    .await?;
+                sql_query("UPDATE credentials SET secret_set_at = collector_now() WHERE tenant_id = $1 AND id = $2")
+                    .bind::<SqlUuid, _>(tenant.0)
+                    .bind::<SqlUuid, _>(id.0)
+                    .execute(conn)
+                    .await?;
+            }
+            if moved || change.token.is_some() {
+                sql_query(
+                    "UPDATE credentials SET state = 'unverified', trouble = NULL, trouble_detail = NULL, state_at = collector_now() \
+                     WHERE tenant_id = $1 AND id = $2",
+                )
+                .bind::<SqlUuid, _>(tenant.0)
+                .bind::<SqlUuid, _>(id.0)
+                .execute(conn)
+                .await?;
+                jobs::set_paused(conn, JobKind::CheckCredential, &[id.0], true).await?;
+                let sources = sources_of(conn, tenant, id).await?;
+                jobs::poke(conn, JobKind::Poll, &sources).await?;
+            }
+            sql_query(
+                "UPDATE credentials SET version = version + 1, updated_at = collector_now() WHERE tenant_id = $1 AND id = $2",
+            )
+            .bind::<SqlUuid, _>(tenant.0)
+            .bind::<SqlUuid, _>(id.0)
+            .execute(conn)
+            .await?;
+            get(conn, tenant, id).await
+        })
+        .await
+    }
+
+    /// Deletes a credential that no source uses; its secret goes with it.
+    pub async fn delete_credential(
+        &self,
+        tenant: TenantId,
+        id: CredentialId,
+    ) -> Result<(), StoreError> {
+        let mut conn = self.conn().await?;
+        conn.transaction(async |conn| {
+            get(conn, tenant, id).await?;
+            let using =
+                i64::try_from(sources_of(conn, tenant, id).await?.len()).unwrap_or(i64::MAX);
+            if using > 0 {
+                return Err(Conflict::CredentialInUse(using).into());
+            }
+            jobs::remove(conn, JobKind::CheckCredential, &[id.0]).await?;
+            diesel::delete(credentials::table.find((tenant.0, id.0)))
+                .execute(conn)
+                .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// A credential with its secret opened, for a worker.
+    pub async fn open_credential(
+        &self,
+        tenant: TenantId,
+        id: CredentialId,
+    ) -> Result<CredentialSecret, StoreError> {
+        let mut conn = self.conn().await?;
+        let (credential, sealed): (Credential, SealedColumns) = credentials::table
+            .find((tenant.0, id.0))
+            .select((Credential::as_select(), SealedColumns::as_select()))
+            .first(&mut conn)
+            .await
+            .optional()?
+            .ok_or(StoreError::NotFound(Resource::Credential))?;
+        let sealed = Sealed {
+            kek: sealed.seal_kek,
+            dek: sealed.seal_dek,
+            body: sealed.seal_body,
+        };
+        let token = self
+            .keys
+            .open(place(tenant.0, id.0, credential.secret_version), &sealed);
+        Ok(CredentialSecret { credential, token })
+    }
+
+    /// Notes that Okta accepted a secret: `valid`, used now, org known. Parks the slow probe; if the
+    /// credential was refused before, its sources are due at once.
+    ///
+    /// A secret that has been replaced meanwhile is not judged. Writes at most once a minute in the
+    /// normal case.
+    pub async fn credential_accepted(
+        &self,
+        tenant: TenantId,
+        seen: &Credential,
+        org_id: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let mut conn = self.conn().await?;
+        let id = CredentialId(seen.id);
+        conn.transaction(async |conn| {
+            let changed = sql_query(
+                "UPDATE credentials SET state = 'valid', trouble = NULL, trouble_detail = NULL, \
+                    state_at = CASE WHEN state = 'valid' THEN state_at ELSE collector_now() END, \
+                    last_used_at = collector_now(), org_id = coalesce($4, org_id) \
+                 WHERE tenant_id = $1 AND id = $2 AND secret_version = $3 AND origin = $5 \
+                   AND (state <> 'valid' OR org_id IS DISTINCT FROM coalesce($4, org_id) OR last_used_at IS NULL \
+                        OR last_used_at < collector_now() - interval '1 minute')",
+            )
+            .bind::<SqlUuid, _>(tenant.0)
+            .bind::<SqlUuid, _>(id.0)
+            .bind::<diesel::sql_types::Integer, _>(seen.secret_version)
+            .bind::<Nullable<Text>, _>(org_id)
+            .bind::<Text, _>(&seen.origin)
+            .execute(conn)
+            .await?;
+            if changed == 1 && !seen.state().usable() {
+                jobs::set_paused(conn, JobKind::CheckCredential, &[id.0], true).await?;
+                let sources = sources_of(conn, tenant, id).await?;
+                jobs::poke(conn, JobKind::Poll, &sources).await?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Notes that Okta refused a secret, or that its domain is no org: `rejected`; its slow probe
+    /// starts. A secret that has been replaced meanwhile is not judged; returns whether it was.
+    pub async fn credential_refused(
+        &self,
+        tenant: TenantId,
+        seen: &Credential,
+        trouble: Trouble,
+        detail: &str,
+        probe_after: std::time::Duration,
+    ) -> Result<bool, StoreError> {
+        let mut conn = self.conn().await?;
+        conn.transaction(async |conn| {
+            let changed = sql_query(
+                "UPDATE credentials SET state = 'rejected', trouble = $5, trouble_detail = $6, \
+                    state_at = CASE WHEN state = 'rejected' AND trouble = $5 THEN state_at ELSE collector_now() END \
+                 WHERE tenant_id = $1 AND id = $2 AND secret_version = $3 AND origin = $4",
+            )
+            .bind::<SqlUuid, _>(tenant.0)
+            .bind::<SqlUuid, _>(seen.id)
+            .bind::<diesel::sql_types::Integer, _>(seen.secret_version)
+            .bind::<Text, _>(&seen.origin)
+            .bind::<Text, _>(trouble.code())
+            .bind::<Text, _>(detail)
+            .execute(conn)
+            .await?;
+            if changed == 1 {
+                sql_query(
+                    "UPDATE job_schedule s SET paused = false, due_at = collector_now() + make_interval(secs => $2), \
+                        run_at = collector_now() + make_interval(secs => $2) \
+                     FROM jobs j WHERE j.id = s.job_id AND j.kind = $3 AND j.subject_id = $1 AND s.paused AND s.owner IS NULL",
+                )
+                .bind::<SqlUuid, _>(seen.id)
+                .bind::<diesel::sql_types::Double, _>(probe_after.as_secs_f64())
+                .bind::<diesel::sql_types::SmallInt, _>(JobKind::CheckCredential.number())
+                .execute(conn)
+                .await?;
+            }
+            Ok(changed == 1)
+        })
+        .await
+    }
+
+    /// The key names that stored secrets need and the ring lacks.
+    pub async fn missing_sealing_keys(&self) -> Result<Vec<String>, StoreError> {
+        let mut conn = self.conn().await?;
+        let needed: Vec<String> = credentials::table
+            .select(credentials::seal_kek)
+            .distinct()
+            .load(&mut conn)
+            .await?;
+        Ok(needed
+            .into_iter()
+            .filter(|kek| !self.keys.knows(kek))
+            .collect())
+    }
+
+    /// Number of credentials per sealing key.
+    pub async fn secrets_by_key(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        #[derive(QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = Text)]
+            kek: String,
+            #[diesel(sql_type = BigInt)]
+            secrets: i64,
+        }
+        let mut conn = self.conn().await?;
+        let rows: Vec<Row> = sql_query(
+            "SELECT seal_kek AS kek, count(*) AS secrets FROM credentials GROUP BY 1 ORDER BY 1",
+        )
+        .load(&mut conn)
+        .await?;
+        Ok(rows.into_iter().map(|row| (row.kek, row.secrets)).collect())
+    }
+}

@@ -1,0 +1,204 @@
+//! Destinations: where events go.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::Uuid as SqlUuid;
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use model::ids::{DestinationId, TenantId};
+use model::job::JobKind;
+use uuid::Uuid;
+
+use crate::error::{Conflict, Resource, StoreError, unique_violation};
+use crate::jobs;
+use crate::pool::Store;
+use crate::schema::{destinations, routes};
+
+/// A destination to be stored.
+#[derive(Debug, Clone)]
+pub struct NewDestination {
+    /// Name, unique in the tenant.
+    pub name: String,
+    /// Which kind; the forward crate knows them.
+    pub kind: String,
+    /// Settings of the kind, without secrets.
+    pub config: serde_json::Value,
+}
+
+/// What may be changed.
+#[derive(Debug, Clone, Default)]
+#[expect(
+    missing_docs,
+    reason = "as in NewDestination; None leaves a value as it is"
+)]
+pub struct DestinationChange {
+    pub name: Option<String>,
+    pub config: Option<serde_json::Value>,
+}
+
+/// A stored destination.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = destinations)]
+#[expect(missing_docs, reason = "the columns of the table")]
+pub struct Destination {
+    pub tenant_id: Uuid,
+    pub id: Uuid,
+    pub name: String,
+    pub kind: String,
+    pub config: serde_json::Value,
+    pub version: i64,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+fn name_taken(error: diesel::result::Error) -> StoreError {
+    match unique_violation(&error) {
+        Some(_) => Conflict::NameTaken(Resource::Destination).into(),
+        None => error.into(),
+    }
+}
+
+pub(crate) async fn get(
+    conn: &mut AsyncPgConnection,
+    tenant: TenantId,
+    id: DestinationId,
+) -> Result<Destination, StoreError> {
+    destinations::table
+        .find((tenant.0, id.0))
+        .select(Destination::as_select())
+        .first(conn)
+        .await
+        .optional()?
+        .ok_or(StoreError::NotFound(Resource::Destination))
+}
+
+/// Ids of the routes that lead to a destination.
+async fn routes_to(
+    conn: &mut AsyncPgConnection,
+    tenant: TenantId,
+    id: DestinationId,
+) -> Result<Vec<Uuid>, StoreError> {
+    let using = routes::tenant_id
+        .eq(tenant.0)
+        .and(routes::destination_id.eq(id.0));
+    Ok(routes::table
+        .filter(using)
+        .order(routes::id)
+        .select(routes::id)
+        .load(conn)
+        .await?)
+}
+
+impl Store {
+    /// Stores a destination.
+    pub async fn create_destination(
+        &self,
+        tenant: TenantId,
+        new: NewDestination,
+    ) -> Result<Destination, StoreError> {
+        let mut conn = self.conn().await?;
+        diesel::insert_into(destinations::table)
+            .values((
+                destinations::tenant_id.eq(tenant.0),
+                destinations::name.eq(new.name),
+                destinations::kind.eq(new.kind),
+                destinations::config.eq(new.config),
+            ))
+            .returning(Destination::as_returning())
+            .get_result(&mut conn)
+            .await
+            .map_err(name_taken)
+    }
+
+    /// A destination.
+    pub async fn destination(
+        &self,
+        tenant: TenantId,
+        id: DestinationId,
+    ) -> Result<Destination, StoreError> {
+        get(&mut *self.conn().await?, tenant, id).await
+    }
+
+    /// Destinations of a tenant after an id, oldest first.
+    pub async fn list_destinations(
+        &self,
+        tenant: TenantId,
+        after: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<Destination>, StoreError> {
+        let mut conn = self.conn().await?;
+        Ok(destinations::table
+            .filter(
+                destinations::tenant_id
+                    .eq(tenant.0)
+                    .and(destinations::id.gt(after.unwrap_or_default())),
+            )
+            .order(destinations::id)
+            .limit(limit)
+            .select(Destination::as_select())
+            .load(&mut conn)
+            .await?)
+    }
+
+    /// Changes a destination; its routes try again at once.
+    pub async fn update_destination(
+        &self,
+        tenant: TenantId,
+        id: DestinationId,
+        change: DestinationChange,
+        version: Option<i64>,
+    ) -> Result<Destination, StoreError> {
+        let mut conn = self.conn().await?;
+        conn.transaction(async |conn| {
+            let row = destinations::table.find((tenant.0, id.0));
+            let old: Destination = row
+                .select(Destination::as_select())
+                .for_no_key_update()
+                .first(conn)
+                .await
+                .optional()?
+                .ok_or(StoreError::NotFound(Resource::Destination))?;
+            if version.is_some_and(|version| version != old.version) {
+                return Err(Conflict::VersionChanged(old.version).into());
+            }
+            if let Some(name) = &change.name {
+                diesel::update(row).set(destinations::name.eq(name)).execute(conn).await.map_err(name_taken)?;
+            }
+            if let Some(config) = &change.config {
+                diesel::update(row).set(destinations::config.eq(config)).execute(conn).await?;
+                let routes = routes_to(conn, tenant, id).await?;
+                jobs::poke(conn, JobKind::Deliver, &routes).await?;
+            }
+            sql_query(
+                "UPDATE destinations SET version = version + 1, updated_at = collector_now() WHERE tenant_id = $1 AND id = $2",
+            )
+            .bind::<SqlUuid, _>(tenant.0)
+            .bind::<SqlUuid, _>(id.0)
+            .execute(conn)
+            .await?;
+            get(conn, tenant, id).await
+        })
+        .await
+    }
+
+    /// Deletes a destination that no route uses.
+    pub async fn delete_destination(
+        &self,
+        tenant: TenantId,
+        id: DestinationId,
+    ) -> Result<(), StoreError> {
+        let mut conn = self.conn().await?;
+        conn.transaction(async |conn| {
+            get(conn, tenant, id).await?;
+            let using = i64::try_from(routes_to(conn, tenant, id).await?.len()).unwrap_or(i64::MAX);
+            if using > 0 {
+                return Err(Conflict::DestinationInUse(using).into());
+            }
+            diesel::delete(destinations::table.find((tenant.0, id.0)))
+                .execute(conn)
+                .await?;
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,196 @@
+//! Jobs: made with their subject, poked, paused, resumed, shown.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{
+    Array, BigInt, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use model::ids::TenantId;
+use model::job::JobKind;
+use uuid::Uuid;
+
+use crate::error::{Resource, StoreError};
+use crate::pool::Store;
+
+/// A job as operators see it.
+#[derive(Debug, Clone, QueryableByName)]
+#[expect(missing_docs, reason = "the columns of jobs and job_schedule")]
+pub struct JobView {
+    #[diesel(sql_type = BigInt)]
+    pub id: i64,
+    #[diesel(sql_type = SmallInt)]
+    pub kind: i16,
+    #[diesel(sql_type = SqlUuid)]
+    pub subject_id: Uuid,
+    #[diesel(sql_type = Timestamptz)]
+    pub run_at: DateTime<Utc>,
+    #[diesel(sql_type = Timestamptz)]
+    pub due_at: DateTime<Utc>,
+    #[diesel(sql_type = BigInt)]
+    pub epoch: i64,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub owner: Option<i64>,
+    #[diesel(sql_type = Integer)]
+    pub attempt: i32,
+    #[diesel(sql_type = Integer)]
+    pub lost: i32,
+    #[diesel(sql_type = Bool)]
+    pub paused: bool,
+}
+
+/// Makes the job of a subject, due at once, in the transaction that makes the subject.
+pub(crate) async fn create(
+    conn: &mut AsyncPgConnection,
+    tenant: TenantId,
+    kind: JobKind,
+    subject: Uuid,
+    how: New<'_>,
+) -> Result<(), StoreError> {
+    sql_query(
+        "WITH lane AS ( \
+            INSERT INTO job_lanes (tenant_id, kind, failing) VALUES ($1, $2, $4) \
+            ON CONFLICT (tenant_id, kind, failing) DO UPDATE SET quantum = job_lanes.quantum RETURNING id), \
+         job AS (INSERT INTO jobs (tenant_id, kind, subject_id, trace_context) VALUES ($1, $2, $3, $6) RETURNING id) \
+         INSERT INTO job_schedule (job_id, lane_id, run_at, due_at, paused) \
+         SELECT job.id, lane.id, CASE WHEN $5 THEN 'infinity' ELSE collector_now() END, collector_now(), $5 FROM job, lane",
+    )
+    .bind::<SqlUuid, _>(tenant.0)
+    .bind::<SmallInt, _>(kind.number())
+    .bind::<SqlUuid, _>(subject)
+    .bind::<Bool, _>(how.failing)
+    .bind::<Bool, _>(how.paused)
+    .bind::<Nullable<Text>, _>(how.trace_context)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// How a job begins.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct New<'a> {
+    /// In the lane of routes that count as failing.
+    pub(crate) failing: bool,
+    /// Parked until something needs it.
+    pub(crate) paused: bool,
+    /// Trace context of the request that makes it.
+    pub(crate) trace_context: Option<&'a str>,
+}
+
+/// Removes the job of a subject, in the transaction that removes the subject. A worker that holds
+/// its lease loses it.
+pub(crate) async fn remove(
+    conn: &mut AsyncPgConnection,
+    kind: JobKind,
+    subjects: &[Uuid],
+) -> Result<(), StoreError> {
+    sql_query("DELETE FROM jobs WHERE kind = $1 AND subject_id = ANY($2)")
+        .bind::<SmallInt, _>(kind.number())
+        .bind::<Array<SqlUuid>, _>(subjects)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Makes jobs due now on behalf of an operator: cuts a backoff short, runs once more after a running
+/// one. A paused job stays paused.
+pub(crate) async fn poke(
+    conn: &mut AsyncPgConnection,
+    kind: JobKind,
+    subjects: &[Uuid],
+) -> Result<usize, StoreError> {
+    // Rows are locked in ascending order of job, as everywhere.
+    Ok(sql_query(
+        "WITH k AS MATERIALIZED ( \
+            SELECT s.job_id FROM job_schedule s JOIN jobs j ON j.id = s.job_id \
+            WHERE j.kind = $1 AND j.subject_id = ANY($2) ORDER BY s.job_id FOR NO KEY UPDATE OF s) \
+         UPDATE job_schedule s SET \
+            poked = CASE WHEN s.owner IS NULL THEN 0 ELSE 2 END, \
+            run_at = CASE WHEN s.paused THEN 'infinity' WHEN s.owner IS NULL THEN least(s.run_at, collector_now()) ELSE s.run_at END, \
+            due_at = CASE WHEN s.owner IS NULL THEN least(s.due_at, collector_now()) ELSE s.due_at END \
+         FROM k WHERE s.job_id = k.job_id",
+    )
+    .bind::<SmallInt, _>(kind.number())
+    .bind::<Array<SqlUuid>, _>(subjects)
+    .execute(conn)
+    .await?)
+}
+
+/// Parks or unparks jobs. A job that runs is let finish; its completion parks it.
+pub(crate) async fn set_paused(
+    conn: &mut AsyncPgConnection,
+    kind: JobKind,
+    subjects: &[Uuid],
+    paused: bool,
+) -> Result<(), StoreError> {
+    sql_query(
+        "WITH k AS MATERIALIZED ( \
+            SELECT s.job_id FROM job_schedule s JOIN jobs j ON j.id = s.job_id \
+            WHERE j.kind = $1 AND j.subject_id = ANY($2) AND s.paused <> $3 ORDER BY s.job_id FOR NO KEY UPDATE OF s) \
+         UPDATE job_schedule s SET paused = $3, \
+            run_at = CASE WHEN s.owner IS NOT NULL THEN s.run_at WHEN $3 THEN 'infinity' ELSE s.due_at END \
+         FROM k WHERE s.job_id = k.job_id",
+    )
+    .bind::<SmallInt, _>(kind.number())
+    .bind::<Array<SqlUuid>, _>(subjects)
+    .bind::<Bool, _>(paused)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+const VIEW: &str = "SELECT j.id, j.kind, j.subject_id, \
+    CASE WHEN s.run_at = 'infinity' THEN s.due_at ELSE s.run_at END AS run_at, s.due_at, s.epoch, s.owner, s.attempt, s.lost, s.paused \
+    FROM jobs j JOIN job_schedule s ON s.job_id = j.id WHERE j.tenant_id = $1 ";
+
+impl Store {
+    /// The jobs of a tenant, by number.
+    pub async fn list_jobs(
+        &self,
+        tenant: TenantId,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<JobView>, StoreError> {
+        let mut conn = self.conn().await?;
+        Ok(
+            sql_query(format!("{VIEW} AND j.id > $2 ORDER BY j.id LIMIT $3"))
+                .bind::<SqlUuid, _>(tenant.0)
+                .bind::<BigInt, _>(after)
+                .bind::<BigInt, _>(limit)
+                .load(&mut conn)
+                .await?,
+        )
+    }
+
+    /// The job of a subject.
+    pub async fn job_of(
+        &self,
+        tenant: TenantId,
+        kind: JobKind,
+        subject: Uuid,
+    ) -> Result<JobView, StoreError> {
+        let mut conn = self.conn().await?;
+        sql_query(format!("{VIEW} AND j.kind = $2 AND j.subject_id = $3"))
+            .bind::<SqlUuid, _>(tenant.0)
+            .bind::<SmallInt, _>(kind.number())
+            .bind::<SqlUuid, _>(subject)
+            .get_result(&mut conn)
+            .await
+            .optional()?
+            .ok_or(StoreError::NotFound(Resource::Job))
+    }
+
+    /// Makes the job of a subject due now, on behalf of an operator.
+    pub async fn run_now(
+        &self,
+        tenant: TenantId,
+        kind: JobKind,
+        subject: Uuid,
+    ) -> Result<(), StoreError> {
+        self.job_of(tenant, kind, subject).await?;
+        let mut conn = self.conn().await?;
+        poke(&mut conn, kind, &[subject]).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,3 @@
+DROP FUNCTION collector_uuid();
+DROP FUNCTION collector_clock();
+DROP FUNCTION collector_now();
