@@ -1,1 +1,18 @@
-//! Destinations and formats.
+//! Where events go and in what form: the [`Destination`] trait, one file per kind of destination, and
+//! the formats a route may ask for.
+//!
+//! A destination is given a batch and answers with a [`Report`]: how far a contiguous prefix is settled,
+//! which events it refused for good, and what to do next. It remembers nothing between batches; who
+//! delivers keeps the position. After a crash the same batch comes again, with the same key.
+
+mod destination;
+mod events;
+mod file;
+pub mod formats;
+mod registry;
+
+pub use destination::{Batch, Destination, Limits, Proof, Refusal, Report, Then};
+pub use events::Events;
+pub use file::FileDestination;
+pub use formats::Format;
+pub use registry::{Destinations, FieldError, OpenError, Registry};
