@@ -1,0 +1,116 @@
+//! Where files may be, and what is said when they may not.
+
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+
+use forward::{Destinations as _, OpenError, Registry, Report};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use serde_json::json;
+
+use crate::support::{Root, batch, file, stopped};
+
+#[test]
+fn names_outside_the_root_are_refused_with_a_pointer() {
+    let registry = Registry::new(Some("root".into()));
+    for name in ["", "/etc/passwd", "../x", "a/../../x", "a//b", "a/", "."] {
+        let config = json!({ "path": name });
+        let errors = registry.check("file", &config).unwrap_err();
+        assert_eq!(errors.len(), 1, "{name}");
+        assert_eq!(errors[0].pointer, "/path", "{name}");
+        assert_eq!(errors[0].code, "invalid_path", "{name}");
+        let opened = registry.open("file", &config).unwrap_err();
+        assert_eq!(opened, OpenError::Settings(errors), "{name}");
+    }
+}
+
+#[test]
+fn good_settings_are_given_back() {
+    let registry = Registry::new(Some("root".into()));
+    let config = json!({ "path": "okta/acme.ndjson" });
+    assert_eq!(registry.check("file", &config), Ok(config.clone()));
+}
+
+#[test]
+fn without_a_root_nothing_is_opened_or_accepted() {
+    let registry = Registry::new(None);
+    let config = json!({ "path": "out.ndjson" });
+    let message = "file destinations are switched off; set COLLECTOR_FILE_ROOT";
+    assert_eq!(
+        registry.check("file", &config).unwrap_err()[0].detail,
+        message
+    );
+    assert_eq!(
+        registry.open("file", &config).unwrap_err().to_string(),
+        message
+    );
+}
+
+#[tokio::test]
+async fn a_missing_root_stops_and_is_not_made() {
+    let root = Root::new();
+    let detail = stopped(file(root.path("gone"), "out").deliver(&batch("x")).await);
+    assert_eq!(
+        detail,
+        "cannot open the file root (COLLECTOR_FILE_ROOT): No such file or directory (os error 2)"
+    );
+    assert!(!root.path("gone").exists());
+}
+
+#[tokio::test]
+async fn the_root_itself_may_be_a_symbolic_link() {
+    let root = Root::new();
+    std::fs::create_dir(root.path("real")).unwrap();
+    symlink("real", root.path("link")).unwrap();
+
+    let report = file(root.path("link"), "out").deliver(&batch("x")).await;
+
+    assert_eq!(report, Report::all(1));
+    assert_eq!(root.read("real/out"), b"x\n");
+}
+
+#[tokio::test]
+async fn symbolic_links_are_not_followed_anywhere_in_a_name() {
+    let (root, outside) = (Root::new(), Root::new());
+    std::fs::create_dir(root.path("a")).unwrap();
+    std::fs::write(outside.path("file"), "mine\n").unwrap();
+    symlink(outside.path("file"), root.path("a/last")).unwrap();
+    symlink(outside.path("new"), root.path("a/dangling")).unwrap();
+    symlink(outside.path(""), root.path("a/middle")).unwrap();
+
+    for (name, link) in [
+        ("a/last", "a/last"),
+        ("a/dangling", "a/dangling"),
+        ("a/middle/file", "a/middle"),
+        ("a/middle/deep/file", "a/middle"),
+    ] {
+        let detail = stopped(root.file(name).deliver(&batch("x")).await);
+        let expected = format!("{link:?} is a symbolic link; those are not followed");
+        assert_eq!(detail, expected, "{name}");
+    }
+
+    assert_eq!(outside.read("file"), b"mine\n");
+    assert_eq!(std::fs::read_dir(outside.path("")).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn only_regular_files_are_written_to() {
+    let root = Root::new();
+    std::fs::create_dir(root.path("folder")).unwrap();
+    mknodat(CWD, root.path("pipe"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+    let _socket = UnixListener::bind(root.path("socket")).unwrap();
+    std::fs::write(root.path("file"), "").unwrap();
+
+    for name in ["folder", "pipe", "socket"] {
+        let detail = stopped(root.file(name).deliver(&batch("x")).await);
+        assert_eq!(detail, format!("{name:?} is not a regular file"));
+    }
+    let detail = stopped(root.file("file/out").deliver(&batch("x")).await);
+    assert_eq!(detail, "\"file\" is not a folder");
+}
+
+#[tokio::test]
+async fn a_place_that_refuses_to_be_written_stops() {
+    // No one may make files there, not even root.
+    let detail = stopped(file("/sys/kernel".into(), "out").deliver(&batch("x")).await);
+    assert!(detail.starts_with("cannot open \"out\": "), "{detail}");
+}
