@@ -1,1 +1,50 @@
-//! A faithful simulated Okta org.
+//! A faithful simulated Okta org, over real TCP.
+//!
+//! Shows what Okta's System Log API shows: pages with their links, order and retention, tokens, rate
+//! limit windows, headers and error bodies. It adds what tests need and no real org offers: a clock
+//! that is moved ([`SimClock`]), faults on request ([`Fault`]), a record of every request
+//! ([`RequestRecord`]) and counts of its own ([`Org::published_count`], [`Org::unread`]).
+//!
+//! Everything lives in memory: an org that ends is gone with its events, and the same
+//! configuration makes the same org again.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use okta_sim::{Events, Sim, SimConfig};
+//!
+//! let sim = Sim::start(SimConfig::with_token("00secret")).await?;
+//! sim.org().persist(Events::from_lines([r#"{"uuid":"1","eventType":"user.session.start"}"#])?);
+//! println!("{}/api/v1/logs", sim.url());
+//! # Ok(()) }
+//! ```
+
+mod auth;
+mod body;
+mod clock;
+mod config;
+mod errors;
+mod events;
+mod faults;
+mod generate;
+mod headers;
+mod limits;
+mod logs;
+mod org;
+mod orginfo;
+mod record;
+mod respond;
+mod rng;
+mod route;
+mod server;
+mod tls;
+
+pub use auth::{AuthorizationKind, TokenState, UnknownToken};
+pub use clock::SimClock;
+pub use config::{LimitRule, LinkStyle, OrgConfig, Rate, RateLimits, SimConfig};
+pub use events::{Events, EventsError, ScanError};
+pub use faults::{Fault, Injection};
+pub use generate::{Generator, base_time, generate};
+pub use org::{Org, PersistError};
+pub use record::RequestRecord;
+pub use server::{Sim, SimError};
+pub use tls::{Tls, TlsError};

@@ -1,0 +1,153 @@
+//! Who may read: SSWS tokens and what can become of them.
+//!
+//! A token lives 30 days from its last use (the simulator's clock decides). OAuth access tokens are
+//! told apart in the record but not yet accepted.
+
+use chrono::TimeDelta;
+use hyper::HeaderMap;
+use hyper::header::AUTHORIZATION;
+
+use crate::errors::ApiError;
+
+/// Days without use after which a token is gone.
+const IDLE: TimeDelta = TimeDelta::days(30);
+
+/// What has become of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenState {
+    /// May read the log.
+    Valid,
+    /// Revoked: 401 E0000011.
+    Revoked,
+    /// Its owner was deactivated: 401 E0000011.
+    OwnerDeactivated,
+    /// Its owner has no role that may read the log: 403 E0000006.
+    NoRole,
+}
+
+/// How a request said who it is. The secret itself is never kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthorizationKind {
+    /// No `Authorization` header.
+    Absent,
+    /// `SSWS token`.
+    Ssws,
+    /// `SSWStoken`, as Okta's Python SDK sends it.
+    SswsWithoutSpace,
+    /// `Bearer token`.
+    Bearer,
+    /// `DPoP token`.
+    Dpop,
+    /// Anything else.
+    Other,
+}
+
+/// The org has no such token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the org has no such token")]
+pub struct UnknownToken;
+
+/// The credential of one request.
+pub(crate) struct Authorization {
+    pub(crate) kind: AuthorizationKind,
+    secret: String,
+}
+
+impl Authorization {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let Some(value) = headers.get(AUTHORIZATION) else {
+            return Self {
+                kind: AuthorizationKind::Absent,
+                secret: String::new(),
+            };
+        };
+        let value = String::from_utf8_lossy(value.as_bytes());
+        let schemes = [
+            ("SSWS ", AuthorizationKind::Ssws),
+            ("SSWS", AuthorizationKind::SswsWithoutSpace),
+            ("Bearer ", AuthorizationKind::Bearer),
+            ("DPoP ", AuthorizationKind::Dpop),
+        ];
+        let known = schemes
+            .into_iter()
+            .find_map(|(scheme, kind)| value.strip_prefix(scheme).map(|secret| (kind, secret)));
+        let (kind, secret) = known.unwrap_or((AuthorizationKind::Other, ""));
+        Self {
+            kind,
+            secret: secret.trim().to_owned(),
+        }
+    }
+}
+
+/// A token's place among the org's tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct TokenIndex(usize);
+
+#[derive(Default)]
+pub(crate) struct Tokens(Vec<Token>);
+
+struct Token {
+    secret: String,
+    state: TokenState,
+    used_ms: i64,
+}
+
+impl Tokens {
+    /// Adds a token, or makes a known one valid again.
+    pub(crate) fn add(&mut self, secret: &str, now_ms: i64) {
+        if self.set_state(secret, TokenState::Valid, now_ms).is_err() {
+            let state = TokenState::Valid;
+            self.0.push(Token {
+                secret: secret.to_owned(),
+                state,
+                used_ms: now_ms,
+            });
+        }
+    }
+
+    pub(crate) fn set_state(
+        &mut self,
+        secret: &str,
+        state: TokenState,
+        now_ms: i64,
+    ) -> Result<(), UnknownToken> {
+        let token = self
+            .0
+            .iter_mut()
+            .find(|token| token.secret == secret)
+            .ok_or(UnknownToken)?;
+        token.state = state;
+        token.used_ms = now_ms;
+        Ok(())
+    }
+
+    /// Lets a request in, which keeps its token alive for another 30 days, or says why not.
+    pub(crate) fn admit(
+        &mut self,
+        given: &Authorization,
+        now_ms: i64,
+    ) -> Result<TokenIndex, ApiError> {
+        match given.kind {
+            AuthorizationKind::Absent => return Err(ApiError::invalid_session()),
+            AuthorizationKind::Ssws | AuthorizationKind::SswsWithoutSpace => {}
+            _ => return Err(ApiError::invalid_token()),
+        }
+        let mut tokens = self.0.iter_mut().enumerate();
+        let (index, token) = tokens
+            .find(|(_, token)| token.secret == given.secret)
+            .ok_or_else(ApiError::invalid_token)?;
+        let idle_ms = now_ms.saturating_sub(token.used_ms);
+        match token.state {
+            TokenState::Valid if idle_ms >= IDLE.num_milliseconds() => {
+                return Err(ApiError::invalid_token());
+            }
+            TokenState::Revoked | TokenState::OwnerDeactivated => {
+                return Err(ApiError::invalid_token());
+            }
+            TokenState::NoRole => return Err(ApiError::no_permission()),
+            TokenState::Valid => {}
+        }
+        token.used_ms = now_ms;
+        Ok(TokenIndex(index))
+    }
+}

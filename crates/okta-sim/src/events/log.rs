@@ -1,0 +1,118 @@
+//! The org's log: every event ever taken in, in persistence order, found by either of its two times.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use bytes::Bytes;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::events::ingest::{Events, Span};
+
+/// Events in persistence order; an event's index is its place in that order, from 0.
+#[derive(Debug, Default)]
+pub(crate) struct EventLog {
+    chunks: Vec<Bytes>,
+    entries: Vec<Entry>,
+    /// Hashes instead of bytes: 128 bits do not collide by chance within any log that fits in memory.
+    known: HashSet<u128>,
+    repeats: u64,
+    /// `(published, index)` of the first `sorted` entries that have a `published`, in that order.
+    by_published: Vec<(i64, usize)>,
+    sorted: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    span: Span,
+    persisted_ms: i64,
+}
+
+impl EventLog {
+    /// Appends events, the n-th persisted at `persisted_ms(n)`; a time before the last one's becomes
+    /// that one, because the log's order is the order of persistence.
+    pub(crate) fn append(
+        &mut self,
+        events: Events,
+        persisted_ms: impl Fn(usize) -> i64,
+    ) -> Range<usize> {
+        let start = self.entries.len();
+        let chunks_before = u32::try_from(self.chunks.len()).unwrap_or(u32::MAX);
+        self.chunks.extend(events.chunks);
+        self.entries.reserve(events.spans.len());
+        let mut last = self.last_persisted_ms().unwrap_or(i64::MIN);
+        for (n, span) in events.spans.into_iter().enumerate() {
+            let span = Span {
+                chunk: chunks_before.saturating_add(span.chunk),
+                ..span
+            };
+            last = last.max(persisted_ms(n));
+            if !self
+                .known
+                .insert(xxh3_128(self.slice(span).unwrap_or_default()))
+            {
+                self.repeats += 1;
+            }
+            self.entries.push(Entry {
+                span,
+                persisted_ms: last,
+            });
+        }
+        start..self.entries.len()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// How many events repeat an earlier one byte for byte.
+    pub(crate) fn repeats(&self) -> u64 {
+        self.repeats
+    }
+
+    pub(crate) fn last_persisted_ms(&self) -> Option<i64> {
+        self.entries.last().map(|entry| entry.persisted_ms)
+    }
+
+    pub(crate) fn persisted_ms(&self, index: usize) -> Option<i64> {
+        self.entries.get(index).map(|entry| entry.persisted_ms)
+    }
+
+    /// The bytes of an event, shared and not copied.
+    pub(crate) fn bytes(&self, index: usize) -> Option<Bytes> {
+        let span = self.entries.get(index)?.span;
+        let start = span.start as usize;
+        self.chunks
+            .get(span.chunk as usize)
+            .map(|chunk| chunk.slice(start..start + span.len as usize))
+    }
+
+    /// Index of the first event persisted at `ms` or later.
+    pub(crate) fn first_persisted_at(&self, ms: i64) -> usize {
+        self.entries
+            .partition_point(|entry| entry.persisted_ms < ms)
+    }
+
+    /// All events that have a `published`, by that and then by persistence. An event added later never
+    /// changes the order of two others, nor comes before an earlier one of the same `published`.
+    pub(crate) fn by_published(&mut self) -> &[(i64, usize)] {
+        if self.sorted < self.entries.len() {
+            let new = self.entries.iter().enumerate().skip(self.sorted);
+            self.by_published
+                .extend(new.filter_map(|(index, entry)| Some((entry.span.published_ms?, index))));
+            #[expect(
+                clippy::stable_sort_primitive,
+                reason = "it is nearly sorted, and only the stable sort merges sorted runs"
+            )]
+            self.by_published.sort();
+            self.sorted = self.entries.len();
+        }
+        &self.by_published
+    }
+
+    fn slice(&self, span: Span) -> Option<&[u8]> {
+        let start = span.start as usize;
+        self.chunks
+            .get(span.chunk as usize)?
+            .get(start..start + span.len as usize)
+    }
+}

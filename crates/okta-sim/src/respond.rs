@@ -1,0 +1,234 @@
+//! Makes HTTP of an answer, and keeps the record of it.
+
+use std::convert::Infallible;
+use std::io::Write as _;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use hyper::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT,
+    VARY,
+};
+use hyper::{HeaderMap, Request, Response, StatusCode};
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::Authorization;
+use crate::body::Script;
+use crate::clock::time;
+use crate::errors::ApiError;
+use crate::faults::Fault;
+use crate::headers::{self, Giver};
+use crate::limits::RateHeaders;
+use crate::logs::raw_value;
+use crate::org::Org;
+use crate::record::RequestRecord;
+use crate::rng::Rng;
+use crate::route::{self, Call, Outcome};
+
+/// An answer before it is HTTP.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) giver: Giver,
+    pub(crate) content: Content,
+    pub(crate) rate: Option<RateHeaders>,
+    pub(crate) links: Vec<String>,
+    pub(crate) events: usize,
+    /// What goes wrong while the body is sent.
+    pub(crate) transport: Option<Fault>,
+    /// Ends the hold of a hung body.
+    pub(crate) hold: CancellationToken,
+}
+
+/// What an answer's body holds.
+pub(crate) enum Content {
+    Json(Bytes),
+    Html(Bytes),
+    /// An array of these events.
+    Page(Vec<Bytes>),
+}
+
+impl Answer {
+    /// A 200 without links or faults.
+    pub(crate) fn new(content: Content, rate: Option<RateHeaders>) -> Self {
+        Self {
+            status: StatusCode::OK,
+            giver: Giver::Api,
+            content,
+            rate,
+            links: Vec::new(),
+            events: 0,
+            transport: None,
+            hold: CancellationToken::new(),
+        }
+    }
+
+    pub(crate) fn error(error: &ApiError, rate: Option<RateHeaders>, rng: &mut Rng) -> Self {
+        let status = error.status;
+        let content = Content::Json(error.body(rng));
+        Self {
+            status,
+            giver: Giver::of(status),
+            ..Self::new(content, rate)
+        }
+    }
+
+    /// The gateway's own page.
+    pub(crate) fn html(status: StatusCode) -> Self {
+        let page = format!(
+            "<html>\r\n<head><title>{status}</title></head>\r\n<body>{status}</body>\r\n</html>\r\n"
+        );
+        Self {
+            status,
+            giver: Giver::Gateway,
+            ..Self::new(Content::Html(Bytes::from(page)), None)
+        }
+    }
+
+    /// What a host answers that is no org: not even Okta's usual error body.
+    pub(crate) fn no_org() -> Self {
+        let content = Content::Json(Bytes::from_static(
+            br#"{"status":404,"message":"Resource not found"}"#,
+        ));
+        Self {
+            status: StatusCode::NOT_FOUND,
+            giver: Giver::Gateway,
+            ..Self::new(content, None)
+        }
+    }
+}
+
+impl Content {
+    /// The body as it is without compression.
+    pub(crate) fn bytes(self) -> Bytes {
+        match self {
+            Self::Json(bytes) | Self::Html(bytes) => bytes,
+            Self::Page(events) => {
+                let size = events.iter().map(|event| event.len() + 1).sum::<usize>() + 2;
+                let mut page = BytesMut::with_capacity(size).writer();
+                // Writing to memory does not fail.
+                let _written = write_page(&mut page, &events);
+                page.into_inner().freeze()
+            }
+        }
+    }
+
+    fn gzip(self) -> Bytes {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        // Writing to memory does not fail.
+        let _written = match &self {
+            Self::Json(bytes) | Self::Html(bytes) => encoder.write_all(bytes),
+            Self::Page(events) => write_page(&mut encoder, events),
+        };
+        encoder.finish().map(Bytes::from).unwrap_or_default()
+    }
+}
+
+fn write_page(out: &mut impl std::io::Write, events: &[Bytes]) -> std::io::Result<()> {
+    out.write_all(b"[")?;
+    for (n, event) in events.iter().enumerate() {
+        if n > 0 {
+            out.write_all(b",")?;
+        }
+        out.write_all(event)?;
+    }
+    out.write_all(b"]")
+}
+
+/// Serves one request of a connection; `scheme` and `local` say how it came in.
+pub(crate) async fn respond<B>(
+    org: Org,
+    scheme: &'static str,
+    local: std::net::SocketAddr,
+    request: Request<B>,
+) -> Result<Response<Script>, Infallible> {
+    let host = header(request.headers(), &HOST).unwrap_or_else(|| local.to_string());
+    let gzip = header(request.headers(), &ACCEPT_ENCODING).is_some_and(|value| wants_gzip(&value));
+    let call = Call {
+        now_ms: org.clock().now_ms(),
+        method: request.method().clone(),
+        path: request.uri().path().to_owned(),
+        query: request.uri().query().unwrap_or_default().to_owned(),
+        origin: format!("{scheme}://{host}"),
+        authorization: Authorization::of(request.headers()),
+    };
+    let number = org.state().records.open(RequestRecord {
+        at: time(call.now_ms),
+        method: call.method.to_string(),
+        target: request
+            .uri()
+            .path_and_query()
+            .map_or_else(String::new, ToString::to_string),
+        authorization: call.authorization.kind,
+        after: raw_value(&call.query, "after"),
+        limit: raw_value(&call.query, "limit"),
+        user_agent: header(request.headers(), &USER_AGENT),
+        status: None,
+        events: 0,
+    });
+    let (answer, head) = decide(&org, call, number, &host).await;
+    Ok(render(answer, head, gzip))
+}
+
+/// Waits out a hold, then decides; gives the answer and its headers.
+async fn decide(org: &Org, mut call: Call, number: usize, host: &str) -> (Answer, HeaderMap) {
+    loop {
+        let hold = {
+            let mut state = org.state();
+            match route::answer(&mut state, org.config(), &call) {
+                Outcome::Answer(answer) => {
+                    state
+                        .records
+                        .close(number, answer.status.as_u16(), answer.events);
+                    let now = time(call.now_ms);
+                    let mut head =
+                        headers::common(answer.giver, now, host, answer.rate, &mut state.rng);
+                    headers::links(&mut head, &answer.links, org.config().links);
+                    return (answer, head);
+                }
+                Outcome::Hold(hold) => hold,
+            }
+        };
+        hold.cancelled().await;
+        call.now_ms = org.clock().now_ms();
+    }
+}
+
+fn render(answer: Answer, mut head: HeaderMap, gzip: bool) -> Response<Script> {
+    let kind = match answer.content {
+        Content::Html(_) => "text/html",
+        Content::Json(_) | Content::Page(_) => "application/json",
+    };
+    head.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    let body = if gzip && answer.giver == Giver::Api && answer.status == StatusCode::OK {
+        head.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        head.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+        answer.content.gzip()
+    } else {
+        answer.content.bytes()
+    };
+    let body = match answer.transport {
+        Some(Fault::CutBody) => Script::cut(body),
+        Some(Fault::HungBody) => Script::hung(body, answer.hold),
+        Some(Fault::SlowBody { piece, pause }) => Script::slow(body, piece, pause),
+        _ => Script::whole(body),
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = answer.status;
+    *response.headers_mut() = head;
+    response
+}
+
+fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned)
+}
+
+fn wants_gzip(accepted: &str) -> bool {
+    accepted.split(',').map(str::trim).any(|coding| {
+        let (name, quality) = coding.split_once(';').unwrap_or((coding, ""));
+        name.trim() == "gzip" && !matches!(quality.trim(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000")
+    })
+}
