@@ -1,0 +1,110 @@
+//! Databases for tests.
+
+use std::time::Duration;
+
+use testkit::postgres::{OwnCluster, TestDb, connect};
+use testkit::wait;
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+const TABLES: &str = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'";
+
+#[tokio::test]
+async fn a_fresh_database_has_the_migrations_and_their_books() {
+    let db = TestDb::new().await;
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations");
+    let folders = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
+    let mut expected: Vec<String> = folders
+        .filter(|entry| entry.path().join("up.sql").exists())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .map(|name| name.split('_').next().unwrap().replace('-', ""))
+        .collect();
+    expected.sort_unstable();
+
+    let query = "SELECT version FROM __diesel_schema_migrations ORDER BY version";
+    let rows = db.client().await.query(query, &[]).await.unwrap();
+
+    let recorded: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(recorded, expected);
+}
+
+#[tokio::test]
+async fn an_empty_database_is_empty() {
+    let db = TestDb::empty().await;
+    let tables: i64 = db
+        .client()
+        .await
+        .query_one(TABLES, &[])
+        .await
+        .unwrap()
+        .get(0);
+    assert_eq!(tables, 0);
+}
+
+#[tokio::test]
+async fn databases_are_separate_and_made_at_once() {
+    let (one, two) = tokio::join!(TestDb::new(), TestDb::new());
+    assert_ne!(one.url(), two.url());
+
+    one.client()
+        .await
+        .batch_execute("CREATE TABLE only_here ()")
+        .await
+        .unwrap();
+
+    let seen = "SELECT to_regclass('only_here') IS NULL";
+    assert!(
+        two.client()
+            .await
+            .query_one(seen, &[])
+            .await
+            .unwrap()
+            .get::<_, bool>(0)
+    );
+}
+
+#[tokio::test]
+async fn a_dropped_database_is_gone_even_with_open_sessions() {
+    let (db, other) = (TestDb::empty().await, TestDb::empty().await);
+    let session = db.client().await;
+    let name = session
+        .query_one("SELECT current_database()::text", &[])
+        .await
+        .unwrap();
+    let name: String = name.get(0);
+
+    drop(db);
+
+    let left = "SELECT count(*) FROM pg_database WHERE datname = $1";
+    let left: i64 = other
+        .client()
+        .await
+        .query_one(left, &[&name])
+        .await
+        .unwrap()
+        .get(0);
+    assert_eq!(left, 0);
+    assert!(session.simple_query("SELECT 1").await.is_err());
+}
+
+#[tokio::test]
+async fn an_own_cluster_can_crash_and_come_back() {
+    let mut own = OwnCluster::start().await;
+    own.client()
+        .await
+        .batch_execute("CREATE TABLE kept AS SELECT 1 AS n")
+        .await
+        .unwrap();
+    let session = own.client().await;
+
+    own.server().stop_immediately().await.unwrap();
+    wait::until("the session is cut", LIMIT, async || session.is_closed()).await;
+    own.server().start_again().await.unwrap();
+
+    let kept = connect(own.url())
+        .await
+        .query_one("SELECT n FROM kept", &[])
+        .await
+        .unwrap();
+    assert_eq!(kept.get::<_, i32>(0), 1);
+}
