@@ -108,3 +108,47 @@ async fn an_own_cluster_can_crash_and_come_back() {
         .unwrap();
     assert_eq!(kept.get::<_, i32>(0), 1);
 }
+
+#[tokio::test]
+#[ignore = "not a test: another starts it in a process of its own"]
+async fn make_a_database() {
+    let db = TestDb::new().await;
+    println!("made {} with {:?}", db.url(), db.client().await);
+}
+
+#[tokio::test]
+async fn the_server_that_the_variable_names_is_used_and_swept_of_old_leftovers() {
+    let own = OwnCluster::start().await;
+    let admin = own.client().await;
+    let names = "SELECT 't_' || lpad(to_hex(extract(epoch FROM now() - $1::text::interval)::bigint), 8, '0') || 'ffffffff'";
+    let name = async |age| -> String { admin.query_one(names, &[&age]).await.unwrap().get(0) };
+    let (old, young) = (name("7 hours").await, name("5 hours").await);
+    for name in [&old, &young, &"t_of_somebody".to_owned()] {
+        admin
+            .batch_execute(&format!("CREATE DATABASE {name}"))
+            .await
+            .unwrap();
+    }
+
+    let mut command = tokio::process::Command::new(std::env::current_exe().unwrap());
+    command.args([
+        "--exact",
+        "postgres::make_a_database",
+        "--ignored",
+        "--nocapture",
+    ]);
+    command.env("COLLECTOR_TEST_DATABASE_URL", own.url());
+    let mut other = testkit::process::Process::start(command);
+    let made = other.wait_for_line("made ", LIMIT).await;
+    assert!(other.wait(LIMIT).await.success());
+
+    let server = own.url().strip_suffix("collector").unwrap();
+    assert!(
+        made.contains(&format!("{server}t_")),
+        "{made} is not on {server}"
+    );
+    let left = "SELECT datname::text FROM pg_database WHERE datname LIKE 't\\_%' ORDER BY 1";
+    let left = admin.query(left, &[]).await.unwrap();
+    let left: Vec<String> = left.iter().map(|row| row.get(0)).collect();
+    assert_eq!(left, [young, "t_of_somebody".into()]);
+}
