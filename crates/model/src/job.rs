@@ -93,6 +93,8 @@ pub struct Lease {
     pub attempt: i32,
     /// Leases in a row that ended without a word from their holder.
     pub lost: i32,
+    /// The lease before this one ended without a word.
+    pub after_loss: bool,
     /// When it should have started.
     pub due_at: DateTime<Utc>,
     /// The database's wall clock at the lease.

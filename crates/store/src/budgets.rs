@@ -70,7 +70,7 @@ impl Store {
         let mut conn = self.conn().await?;
         let taken = sql_query(
             "INSERT INTO budgets AS b (tenant_id, origin, fingerprint, left_over, resets_at, probing_until) \
-             VALUES ($1, $2, $3, 0, '-infinity', collector_clock() + make_interval(secs => $4)) \
+             VALUES ($1, $2, $3, 0, 'epoch', collector_clock() + make_interval(secs => $4)) \
              ON CONFLICT (tenant_id, origin, fingerprint) DO UPDATE SET \
                 left_over = CASE WHEN b.resets_at > collector_clock() THEN b.left_over - 1 ELSE 0 END, \
                 probing_until = CASE WHEN b.resets_at > collector_clock() THEN b.probing_until ELSE excluded.probing_until END \

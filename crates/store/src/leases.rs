@@ -72,6 +72,8 @@ struct ClaimRow {
     attempt: i32,
     #[diesel(sql_type = Integer)]
     lost: i32,
+    #[diesel(sql_type = Bool)]
+    after_loss: bool,
     #[diesel(sql_type = Timestamptz)]
     due_at: DateTime<Utc>,
     #[diesel(sql_type = Integer)]
@@ -104,7 +106,7 @@ const CLAIM: &str = "WITH l AS MATERIALIZED (SELECT u.id, u.lo FROM unnest($3, $
  u AS (UPDATE job_schedule h SET run_at = collector_clock() + make_interval(secs => $2), epoch = h.epoch + 1, owner = $1, \
      attempt = least(h.attempt, 1000000) + 1, lost = CASE WHEN c.prev_owner IS NULL THEN h.lost ELSE least(h.lost, 1000000) + 1 END, poked = 0 \
      FROM c WHERE h.job_id = c.job_id \
-     RETURNING h.job_id, h.epoch, h.attempt, h.lost, h.due_at, h.lane_id, c.run_at AS was) \
+     RETURNING h.job_id, h.epoch, h.attempt, h.lost, h.due_at, h.lane_id, c.run_at AS was, c.prev_owner IS NOT NULL AS after_loss) \
  SELECT u.*, j.tenant_id, j.kind, j.subject_id, j.trace_context, collector_clock() AS clock FROM u JOIN jobs j ON j.id = u.job_id";
 
 const HEARTBEAT: &str = "WITH d AS MATERIALIZED (SELECT * FROM unnest($1, $2) AS d(job_id, epoch)), \
@@ -262,6 +264,7 @@ fn claimed(owner: i64, row: ClaimRow) -> Option<Claimed> {
         lane: row.lane_id,
         attempt: row.attempt,
         lost: row.lost,
+        after_loss: row.after_loss,
         due_at: row.due_at,
         leased_at: row.clock,
         trace_context: row.trace_context,

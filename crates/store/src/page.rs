@@ -192,7 +192,8 @@ async fn append(
         watermark: log.watermark,
         newest_published: log.newest_published,
         stored: i64::try_from(kept).unwrap_or(i64::MAX),
-        rereading: log.rereading && kept == 0,
+        // Events without a way on: they will be met again from the watermark.
+        rereading: if page.cursor.is_none() && !page.events.is_empty() { true } else { log.rereading && kept == 0 },
         ahead_days: log.ahead_days,
     };
     let mut counts = SourceCounts::new(now, log.rereading, log.newest_published);

@@ -97,10 +97,14 @@ pub(crate) async fn insert(
         })?;
     // The log's row is locked, so that no append slips between "next" and the first look.
     sql_query(
-        "WITH live AS (SELECT id, first_day, day, next_number FROM logs \
-            WHERE tenant_id = $1 AND source_id = $3 AND kind = 'live' FOR NO KEY UPDATE) \
+        "WITH live AS (SELECT id, day, next_number FROM logs \
+            WHERE tenant_id = $1 AND source_id = $3 AND kind = 'live' FOR NO KEY UPDATE), \
+         oldest AS (SELECT b.day, b.number FROM live CROSS JOIN LATERAL ( \
+            (SELECT day, number FROM kept_batches k WHERE k.tenant_id = $1 AND k.log_id = live.id ORDER BY day, number LIMIT 1) UNION ALL \
+            (SELECT day, number FROM batches x WHERE x.tenant_id = $1 AND x.log_id = live.id ORDER BY day, number LIMIT 1)) b \
+            WHERE $4 ORDER BY number LIMIT 1) \
          INSERT INTO route_positions (tenant_id, route_id, log_id, day, number) \
-         SELECT $1, $2, id, CASE WHEN $4 THEN first_day ELSE day END, CASE WHEN $4 THEN 1 ELSE next_number END FROM live",
+         SELECT $1, $2, live.id, coalesce(oldest.day, live.day), coalesce(oldest.number, live.next_number) FROM live LEFT JOIN oldest ON true",
     )
     .bind::<SqlUuid, _>(tenant.0)
     .bind::<SqlUuid, _>(route.id)

@@ -1,0 +1,158 @@
+//! What to ask Okta for: the first request or the next link, how many events, and what the answer
+//! says about the window.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use model::cursor::Cursor;
+use okta::{PageRequest, RateHeaders};
+use store::{Log, Source, WindowSeen};
+
+/// Okta keeps events for this long; an older `since` may be refused.
+const KEPT: TimeDelta = TimeDelta::days(90);
+
+/// A fallback starts this much before the watermark: events may be dated up to 5 minutes ahead of
+/// their persistence, which is what `since` compares.
+const OVERLAP: TimeDelta = TimeDelta::minutes(10);
+
+/// The query of a source, as far as a cursor is bound to it.
+#[derive(Debug)]
+pub(super) struct Query {
+    filter: Option<String>,
+    keywords: Option<String>,
+    key: String,
+}
+
+impl Query {
+    pub(super) fn of(source: &Source) -> Self {
+        let key = serde_json::json!({ "filter": source.filter, "q": source.keywords }).to_string();
+        Self {
+            filter: source.filter.clone(),
+            keywords: source.keywords.clone(),
+            key,
+        }
+    }
+
+    /// The same for equal queries.
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The request at the position of a log.
+    pub(super) fn request(
+        &self,
+        log: &Log,
+        source: &Source,
+        now: DateTime<Utc>,
+        limit: u32,
+    ) -> PageRequest {
+        match &log.cursor {
+            Some(cursor) => PageRequest::Next {
+                cursor: Cursor::new(cursor.clone()),
+                limit: Some(limit),
+            },
+            None => PageRequest::First {
+                since: Some(since(source.start_at, log.watermark, now)),
+                filter: self.filter.clone(),
+                q: self.keywords.clone(),
+                limit,
+            },
+        }
+    }
+}
+
+/// Where reading starts without a cursor.
+fn since(
+    start: Option<DateTime<Utc>>,
+    watermark: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> DateTime<Utc> {
+    let overlapped = watermark.map(|watermark| watermark - OVERLAP);
+    let oldest = now - KEPT;
+    [start, overlapped]
+        .into_iter()
+        .flatten()
+        .fold(oldest, DateTime::max)
+}
+
+/// How many events to ask for after so many unreadable answers at one position: fewer and fewer, so
+/// that in the end one bad event stands alone.
+pub(super) fn limit_after(malformed: i32) -> u32 {
+    match malformed {
+        ..=1 => okta::MAX_LIMIT,
+        2 => 100,
+        3 => 10,
+        _ => 1,
+    }
+}
+
+/// The window that an answer's headers describe, if they do. A limit of 0 is no window: that is how
+/// Okta marks its concurrency limit.
+pub(crate) fn window(rate: &RateHeaders) -> Option<WindowSeen> {
+    let limit = rate.limit.filter(|limit| *limit > 0)?;
+    Some(WindowSeen {
+        limit,
+        remaining: rate.remaining?,
+        resets_in: rate.resets_in()?,
+    })
+}
+
+/// After a 429 nothing is left, whatever else the headers say, and the next window is not met early.
+pub(super) fn after_refusal(seen: WindowSeen, refused: bool) -> WindowSeen {
+    if refused {
+        WindowSeen {
+            remaining: 0,
+            resets_in: seen.resets_in.max(Duration::from_secs(1)),
+            ..seen
+        }
+    } else {
+        seen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn reading_starts_at_the_latest_of_start_retention_and_overlapped_watermark() {
+        let now = at("2026-06-01T12:00:00Z");
+        assert_eq!(
+            since(None, None, now),
+            at("2026-03-03T12:00:00Z"),
+            "earliest is what Okta has"
+        );
+        assert_eq!(
+            since(Some(at("2026-05-31T12:00:00Z")), None, now),
+            at("2026-05-31T12:00:00Z")
+        );
+        assert_eq!(
+            since(Some(at("2020-01-01T00:00:00Z")), None, now),
+            at("2026-03-03T12:00:00Z")
+        );
+        assert_eq!(
+            since(None, Some(at("2026-06-01T11:00:00Z")), now),
+            at("2026-06-01T10:50:00Z")
+        );
+        assert_eq!(
+            since(
+                Some(at("2026-06-01T10:55:00Z")),
+                Some(at("2026-06-01T11:00:00Z")),
+                now
+            ),
+            at("2026-06-01T10:55:00Z")
+        );
+    }
+
+    #[test]
+    fn unreadable_answers_are_narrowed_down_to_one_event() {
+        assert_eq!(
+            (0..6).map(limit_after).collect::<Vec<_>>(),
+            [1000, 1000, 100, 10, 1, 1]
+        );
+    }
+}
