@@ -12,6 +12,8 @@
 
 pub mod chaos;
 pub mod data;
+pub mod fleet;
+pub mod kill;
 pub mod ledger;
 mod migrations;
 pub mod postgres;
