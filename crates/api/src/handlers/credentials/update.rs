@@ -1,0 +1,90 @@
+//! `PATCH /v1/credentials/{credential_id}`
+
+use actix_web::{HttpResponse, patch, web};
+use model::ids::CredentialId;
+use store::CredentialChange;
+use utoipa::ToSchema;
+
+use super::{CredentialView, read_domain};
+use crate::answer::versioned;
+use crate::auth::Admin;
+use crate::body::Body;
+use crate::conditional::{IfMatch, IfMatchParams};
+use crate::handlers::MAX_NAME;
+use crate::path_id::PathId;
+use crate::problem::Problem;
+use crate::state::ApiState;
+
+/// What to change about a credential; what is left out stays
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "documents what update_credential reads")]
+pub(crate) struct CredentialPatch {
+    /// A new name
+    #[schema(nullable = false, min_length = 1, max_length = 200)]
+    name: Option<String>,
+    /// A new address of the same org; the token must then be given again
+    #[schema(nullable = false, min_length = 1, max_length = 255)]
+    domain: Option<String>,
+    /// A new API token
+    #[schema(nullable = false, min_length = 1, max_length = 512, format = Password)]
+    token: Option<String>,
+}
+
+/// Change a credential
+///
+/// A new token or domain is tried at once by the sources that use it; they go on where they were.
+#[utoipa::path(
+    tag = "credentials",
+    params(("credential_id" = Uuid, Path, description = "Id of the credential"), IfMatchParams),
+    request_body = CredentialPatch,
+    responses(
+        (status = 200, description = "The credential as it is now", body = CredentialView, headers(
+            ("ETag" = String, description = "Its version"),
+        )),
+        Problem,
+    )
+)]
+#[patch("/v1/credentials/{credential_id}")]
+#[tracing::instrument(name = "api.credentials.update", skip_all)]
+pub(crate) async fn update_credential(
+    state: web::Data<ApiState>,
+    Admin(caller): Admin,
+    PathId(id): PathId,
+    if_match: IfMatch,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
+    let id = CredentialId(id);
+    let mut fields = body.fields::<CredentialPatch>()?;
+    let name = fields.text("name", MAX_NAME);
+    let origin = fields.parsed("domain", "invalid_domain", |text| {
+        read_domain(text, &state.allow_hosts)
+    });
+    let token_given = fields.has("token");
+    let token = fields.token("token");
+    let current = state.store.credential(caller.tenant, id).await?;
+    let version = if_match.demand(async { Ok(current.version) }).await?;
+    // Else whoever may change a domain could have the stored token sent to a host of their choice.
+    let moved = origin
+        .as_ref()
+        .is_some_and(|origin| origin.to_string() != current.origin);
+    if moved && !token_given {
+        let detail = "token is missing: with a new domain the token must be given again";
+        fields.error("token", "required", detail);
+    }
+    let change = fields.finish(|| {
+        Some(CredentialChange {
+            name,
+            origin: origin.map(|origin| origin.to_string()),
+            token,
+        })
+    })?;
+    let credential = state
+        .store
+        .update_credential(caller.tenant, id, change, version)
+        .await?;
+    state.hint.ring();
+    Ok(versioned(
+        credential.version,
+        CredentialView::from(credential),
+    ))
+}

@@ -1,0 +1,12 @@
+//! The endpoints, one file each.
+
+pub(crate) mod api_keys;
+pub(crate) mod credentials;
+pub(crate) mod destinations;
+pub(crate) mod jobs;
+pub(crate) mod routes;
+pub(crate) mod service;
+pub(crate) mod sources;
+
+/// Characters in a name.
+const MAX_NAME: usize = 200;

@@ -1,0 +1,230 @@
+//! The outermost layer of every request: its id, its line in the log, its measurement, the headers
+//! that every answer has, and problems in place of whatever errors came from below, panics included.
+
+use std::panic::AssertUnwindSafe;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpResponse, web};
+use futures_util::FutureExt;
+use model::ids::TenantId;
+use opentelemetry::metrics::Histogram;
+use opentelemetry::{KeyValue, global};
+use tokio::time::Instant;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::auth::Caller;
+use crate::problem::Problem;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Seconds; the upper ends of the buckets.
+const BUCKETS: [f64; 10] = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+
+/// The instruments of the server.
+#[derive(Clone, Debug)]
+pub(crate) struct Instruments {
+    duration: Histogram<f64>,
+}
+
+impl Instruments {
+    /// Instruments of the global meter as it is now.
+    pub(crate) fn new() -> Self {
+        let duration = global::meter("okta_collector")
+            .f64_histogram("okta_collector_http_server_request_duration")
+            .with_unit("s")
+            .with_description("Time from the head of a request to the head of its answer")
+            .with_boundaries(BUCKETS.to_vec())
+            .build();
+        Self { duration }
+    }
+}
+
+/// Wraps a request as the module says.
+pub(crate) async fn observe<B: MessageBody + 'static>(
+    instruments: web::Data<Instruments>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let began = Instant::now();
+    let id = request_id(request.headers());
+    let method = request.method().clone();
+    let path = request.path().to_owned();
+    let span = tracing::info_span!("http.request", request.id = %id);
+    // A panic leaves nothing behind that later requests would see: the store rolls back.
+    let answer = AssertUnwindSafe(next.call(request)).catch_unwind();
+    let answer = answer.instrument(span.clone()).await;
+
+    let _entered = span.enter();
+    let mut seen = Seen::default();
+    let answer = match answer {
+        Ok(Ok(response)) => {
+            seen = Seen::of(&response);
+            let response = match problem_of(&response) {
+                Some(problem) => {
+                    tell(&problem);
+                    response.into_response(problem.render(&id, &path))
+                }
+                None => response.map_into_boxed_body(),
+            };
+            Ok(response)
+        }
+        Ok(Err(error)) => Err(Problem::of_framework(
+            error.error_response().status(),
+            &error.to_string(),
+        )),
+        Err(panic) => Err(Problem::internal(format!(
+            "a handler panicked: {}",
+            panic_text(&*panic)
+        ))),
+    };
+    // What has lost its request on the way can still be answered, as an error with a response.
+    let mut answer = answer.map_err(|problem| {
+        tell(&problem);
+        problem.render(&id, &path)
+    });
+    let status = match &mut answer {
+        Ok(response) => {
+            add_headers(response.headers_mut(), &id);
+            response.status()
+        }
+        Err(response) => {
+            add_headers(response.headers_mut(), &id);
+            response.status()
+        }
+    };
+    seen.record(&instruments, &method, status, began, &id);
+    answer.map_err(|response| InternalError::from_response("the request was lost", response).into())
+}
+
+/// What the layers below found out about a request.
+#[derive(Default)]
+struct Seen {
+    /// The pattern, never the path: paths hold ids.
+    route: Option<String>,
+    tenant: Option<TenantId>,
+}
+
+impl Seen {
+    fn of<B>(response: &ServiceResponse<B>) -> Self {
+        let request = response.request();
+        Self {
+            route: request.match_pattern(),
+            tenant: request
+                .extensions()
+                .get::<Caller>()
+                .map(|caller| caller.tenant),
+        }
+    }
+
+    fn record(
+        &self,
+        instruments: &Instruments,
+        method: &Method,
+        status: StatusCode,
+        began: Instant,
+        id: &str,
+    ) {
+        let took = began.elapsed();
+        let route = self.route.as_deref().unwrap_or("none");
+        // A client may invent methods without end.
+        let method = match *method {
+            Method::GET
+            | Method::POST
+            | Method::PATCH
+            | Method::DELETE
+            | Method::PUT
+            | Method::HEAD
+            | Method::OPTIONS => method.as_str(),
+            _ => "other",
+        };
+        instruments.duration.record(
+            took.as_secs_f64(),
+            &[
+                KeyValue::new("route", route.to_owned()),
+                KeyValue::new("method", method.to_owned()),
+                KeyValue::new("status", i64::from(status.as_u16())),
+            ],
+        );
+        let tenant = self.tenant.map(tracing::field::display);
+        tracing::info!(
+            request_id = id,
+            tenant_id = tenant,
+            method,
+            route,
+            status = status.as_u16(),
+            ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            "{method} {route} {}",
+            status.as_u16()
+        );
+    }
+}
+
+/// The problem that an answer stands for; `None` if it is none.
+fn problem_of<B>(response: &ServiceResponse<B>) -> Option<Problem> {
+    let error = response.response().error();
+    match error.and_then(|error| error.as_error::<Problem>()) {
+        Some(problem) => Some(problem.clone()),
+        None if response.status().is_client_error() || response.status().is_server_error() => {
+            let text = error.map(ToString::to_string).unwrap_or_default();
+            Some(Problem::of_framework(response.status(), &text))
+        }
+        None => None,
+    }
+}
+
+fn tell(problem: &Problem) {
+    if let Some(cause) = &problem.cause {
+        tracing::error!(cause, "{problem}");
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no text")
+}
+
+/// The caller's id of the request if it is harmless, else a new one.
+fn request_id(headers: &HeaderMap) -> String {
+    let harmless = |id: &&str| {
+        (1..=128).contains(&id.len())
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    headers
+        .get(REQUEST_ID)
+        .and_then(|id| id.to_str().ok())
+        .filter(harmless)
+        .map_or_else(|| Uuid::new_v4().to_string(), str::to_owned)
+}
+
+fn add_headers(headers: &mut HeaderMap, id: &str) {
+    let fixed = [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'",
+        ),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID, id);
+    }
+}
+
+/// The default service: a path that does not exist.
+pub(crate) async fn no_such_path() -> Result<HttpResponse, Problem> {
+    Err(Problem::new(
+        crate::problem::Kind::NotFound,
+        "there is no such path",
+    ))
+}
