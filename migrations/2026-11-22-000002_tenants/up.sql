@@ -31,7 +31,7 @@ CREATE TABLE credentials (
     seal_body bytea NOT NULL,
     secret_version integer NOT NULL CHECK (secret_version > 0),
     secret_set_at timestamptz NOT NULL DEFAULT collector_now(),
-    -- A keyed hash: tells two tokens apart, tells nothing about either; also the budget's name.
+    -- A hash: tells two tokens of a tenant apart; also the budget's name.
     fingerprint bytea NOT NULL CHECK (length(fingerprint) = 16),
     org_id text,
     state text NOT NULL DEFAULT 'unverified'

@@ -34,6 +34,9 @@ CREATE TABLE job_schedule (
     lost integer NOT NULL DEFAULT 0,
     -- Run once more after the running one: 1 asked by new work, 2 by an operator.
     poked smallint NOT NULL DEFAULT 0,
+    -- Somebody asked to wait until `run_at` (a backoff, a rate limit): new work does not shorten it.
+    held boolean NOT NULL DEFAULT false,
+    -- Parked at infinity whenever it does not run.
     paused boolean NOT NULL DEFAULT false
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
         autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0.05);

@@ -13,7 +13,7 @@ CREATE TABLE batches (
     -- Runs of events of one ledger hour, in order: hours since 1970, count, hours, count, ...
     hour_runs integer[] NOT NULL,
     body bytea NOT NULL,
-    PRIMARY KEY (log_id, day, number),
+    PRIMARY KEY (tenant_id, log_id, day, number),
     FOREIGN KEY (tenant_id, log_id) REFERENCES logs (tenant_id, id) ON DELETE CASCADE
 ) PARTITION BY RANGE (day);
 -- Compressed already.
@@ -33,7 +33,7 @@ CREATE TABLE kept_batches (
     bytes integer NOT NULL,
     hour_runs integer[] NOT NULL,
     body bytea NOT NULL,
-    PRIMARY KEY (log_id, day, number),
+    PRIMARY KEY (tenant_id, log_id, day, number),
     FOREIGN KEY (tenant_id, log_id) REFERENCES logs (tenant_id, id) ON DELETE CASCADE
 );
 ALTER TABLE kept_batches ALTER COLUMN body SET STORAGE EXTERNAL;
@@ -50,18 +50,19 @@ CREATE TABLE batch_ids (
     first_published timestamptz,
     last_published timestamptz,
     ids bytea NOT NULL CHECK (length(ids) > 0 AND length(ids) % 24 = 0),
-    PRIMARY KEY (log_id, day, number, part),
+    PRIMARY KEY (tenant_id, log_id, day, number, part),
     FOREIGN KEY (tenant_id, source_id) REFERENCES sources (tenant_id, id) ON DELETE CASCADE,
     CHECK ((part = 'undated') = (first_published IS NULL)),
     CHECK ((first_published IS NULL) = (last_published IS NULL))
 ) PARTITION BY RANGE (day);
-CREATE INDEX batch_ids_range ON batch_ids (source_id, last_published, first_published);
-CREATE INDEX batch_ids_undated ON batch_ids (source_id) WHERE part = 'undated';
+CREATE INDEX batch_ids_range ON batch_ids (tenant_id, source_id, last_published, first_published);
+CREATE INDEX batch_ids_undated ON batch_ids (tenant_id, source_id) WHERE part = 'undated';
 ALTER TABLE batch_ids ALTER COLUMN ids SET STORAGE EXTERNAL;
 
 -- Makes the day partitions of both tables. Attached, not created in place: that needs no exclusive
 -- lock on the parent, so readers and writers go on.
-CREATE FUNCTION collector_make_partitions(first_day date, days integer) RETURNS integer LANGUAGE plpgsql AS $$
+CREATE FUNCTION collector_make_partitions(first_day date, days integer) RETURNS integer LANGUAGE plpgsql
+SET lock_timeout = '5s' AS $$
 DECLARE
     parent text;
     child text;
@@ -74,6 +75,9 @@ BEGIN
             d := first_day + n;
             child := parent || '_' || to_char(d, 'YYYYMMDD');
             IF to_regclass(child) IS NULL THEN
+                -- Attaching takes these for the foreign keys; taken in the order of whoever makes
+                -- or deletes a source, or the two would deadlock.
+                LOCK TABLE sources, logs IN SHARE ROW EXCLUSIVE MODE;
                 EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE, CHECK (day >= %L AND day < %L))',
                     child, parent, d, d + 1);
                 EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', parent, child, d, d + 1);

@@ -8,7 +8,7 @@ use diesel::sql_types::{
     Array, BigInt, Binary, Date, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid,
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use model::ids::{LogId, TenantId};
+use model::ids::{LogId, SourceId, TenantId};
 
 use crate::error::StoreError;
 use crate::logs::Log;
@@ -181,6 +181,36 @@ impl Store {
         .load(&mut conn)
         .await?;
         rows.into_iter().map(open).collect()
+    }
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    events: i64,
+}
+
+impl Store {
+    /// Counts the events of all batches of a source that are in the tables now. Reads every batch's
+    /// row, so it is for checks and not for a status.
+    pub async fn count_events(
+        &self,
+        tenant: TenantId,
+        source: SourceId,
+    ) -> Result<i64, StoreError> {
+        let mut conn = self.conn().await?;
+        let count: Count = sql_query(
+            "SELECT coalesce(sum(b.events), 0)::bigint AS events FROM logs l \
+             JOIN (SELECT tenant_id, log_id, events FROM batches \
+                UNION ALL SELECT tenant_id, log_id, events FROM kept_batches) b \
+                ON b.tenant_id = l.tenant_id AND b.log_id = l.id \
+             WHERE l.tenant_id = $1 AND l.source_id = $2",
+        )
+        .bind::<SqlUuid, _>(tenant.0)
+        .bind::<SqlUuid, _>(source.0)
+        .get_result(&mut conn)
+        .await?;
+        Ok(count.events)
     }
 }
 

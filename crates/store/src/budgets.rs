@@ -125,11 +125,12 @@ impl Store {
         });
         let mut conn = self.conn().await?;
         sql_query(
-            "UPDATE budgets SET probing_until = '-infinity', limit_seen = coalesce($4, limit_seen), \
-                left_over = CASE WHEN $5 IS NULL OR resets_at > collector_clock() + make_interval(secs => $6 + 5) THEN left_over \
-                    WHEN abs(extract(epoch FROM resets_at - collector_clock()) - $6) <= 5 THEN least(left_over, $5) ELSE $5 END, \
-                resets_at = CASE WHEN $5 IS NULL THEN resets_at ELSE greatest(resets_at, collector_clock() + make_interval(secs => $6)) END \
-             WHERE tenant_id = $1 AND origin = $2 AND fingerprint = $3",
+            "UPDATE budgets b SET probing_until = '-infinity', limit_seen = coalesce($4, b.limit_seen), \
+                left_over = CASE WHEN $5 IS NULL OR n.ends < b.resets_at - interval '5 seconds' THEN b.left_over \
+                    WHEN n.ends <= b.resets_at + interval '5 seconds' THEN least(b.left_over, $5) ELSE $5 END, \
+                resets_at = CASE WHEN $5 IS NULL THEN b.resets_at ELSE greatest(b.resets_at, n.ends) END \
+             FROM (SELECT collector_clock() + make_interval(secs => $6) AS ends) n \
+             WHERE b.tenant_id = $1 AND b.origin = $2 AND b.fingerprint = $3",
         )
         .bind::<SqlUuid, _>(key.tenant)
         .bind::<Text, _>(&key.origin)

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Nullable, Text, Uuid as SqlUuid};
-use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use model::credential::CredentialState;
 use model::ids::{CredentialId, TenantId};
 use model::job::JobKind;
@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 use crate::error::{Conflict, Resource, StoreError, unique_violation};
-use crate::jobs;
+use crate::jobs::{self, Paused};
 use crate::pool::Store;
 use crate::schema::{credentials, sources};
 use crate::sealing::{KeyRing, Place, Sealed};
@@ -121,6 +121,12 @@ fn name_taken(error: diesel::result::Error) -> StoreError {
 }
 
 #[derive(QueryableByName)]
+struct State {
+    #[diesel(sql_type = Text)]
+    state: String,
+}
+
+#[derive(QueryableByName)]
 struct FreshId {
     #[diesel(sql_type = SqlUuid)]
     id: Uuid,
@@ -177,6 +183,22 @@ pub(crate) async fn get(
         .ok_or(StoreError::NotFound(Resource::Credential))
 }
 
+/// The same, kept from being deleted until the end of the transaction.
+pub(crate) async fn hold(
+    conn: &mut AsyncPgConnection,
+    tenant: TenantId,
+    id: CredentialId,
+) -> Result<Credential, StoreError> {
+    credentials::table
+        .find((tenant.0, id.0))
+        .select(Credential::as_select())
+        .for_key_share()
+        .first(conn)
+        .await
+        .optional()?
+        .ok_or(StoreError::NotFound(Resource::Credential))
+}
+
 /// Ids of the sources that use a credential.
 async fn sources_of(
     conn: &mut AsyncPgConnection,
@@ -194,6 +216,20 @@ async fn sources_of(
         .await?)
 }
 
+/// Parks the slow probe of a credential and makes its sources due.
+async fn resume(
+    conn: &mut AsyncPgConnection,
+    tenant: TenantId,
+    id: CredentialId,
+) -> Result<(), StoreError> {
+    let sources = sources_of(conn, tenant, id).await?;
+    let mut jobs = vec![(JobKind::CheckCredential, id.0)];
+    jobs.extend(sources.iter().map(|source| (JobKind::Poll, *source)));
+    jobs::lock(conn, tenant, &jobs).await?;
+    jobs::set_paused(conn, tenant, JobKind::CheckCredential, &[id.0], true).await?;
+    jobs::poke(conn, tenant, JobKind::Poll, &sources, Paused::Sleeps).await
+}
+
 impl Store {
     /// Stores a credential. Does not call Okta.
     pub async fn create_credential(
@@ -201,8 +237,7 @@ impl Store {
         tenant: TenantId,
         new: NewCredential,
     ) -> Result<Credential, StoreError> {
-        let mut conn = self.conn().await?;
-        conn.transaction(async |conn| insert(conn, &self.keys, tenant, &new).await)
+        self.tx(async |conn| insert(conn, &self.keys, tenant, &new).await)
             .await
     }
 
@@ -245,8 +280,7 @@ impl Store {
         change: CredentialChange,
         version: Option<i64>,
     ) -> Result<Credential, StoreError> {
-        let mut conn = self.conn().await?;
-        conn.transaction(async |conn| {
+        self.tx(async |conn| {
             let row = credentials::table.find((tenant.0, id.0));
             let old: Credential = row
                 .select(Credential::as_select())
@@ -296,9 +330,7 @@ impl Store {
                 .bind::<SqlUuid, _>(id.0)
                 .execute(conn)
                 .await?;
-                jobs::set_paused(conn, JobKind::CheckCredential, &[id.0], true).await?;
-                let sources = sources_of(conn, tenant, id).await?;
-                jobs::poke(conn, JobKind::Poll, &sources).await?;
+                resume(conn, tenant, id).await?;
             }
             sql_query(
                 "UPDATE credentials SET version = version + 1, updated_at = collector_now() WHERE tenant_id = $1 AND id = $2",
@@ -318,15 +350,22 @@ impl Store {
         tenant: TenantId,
         id: CredentialId,
     ) -> Result<(), StoreError> {
-        let mut conn = self.conn().await?;
-        conn.transaction(async |conn| {
-            get(conn, tenant, id).await?;
+        self.tx(async |conn| {
+            // Sources being made hold the row until they are there to be counted.
+            credentials::table
+                .find((tenant.0, id.0))
+                .select(credentials::id)
+                .for_update()
+                .first::<Uuid>(conn)
+                .await
+                .optional()?
+                .ok_or(StoreError::NotFound(Resource::Credential))?;
             let using =
                 i64::try_from(sources_of(conn, tenant, id).await?.len()).unwrap_or(i64::MAX);
             if using > 0 {
                 return Err(Conflict::CredentialInUse(using).into());
             }
-            jobs::remove(conn, JobKind::CheckCredential, &[id.0]).await?;
+            jobs::remove(conn, tenant, &[(JobKind::CheckCredential, id.0)]).await?;
             diesel::delete(credentials::table.find((tenant.0, id.0)))
                 .execute(conn)
                 .await?;
@@ -360,8 +399,8 @@ impl Store {
         Ok(CredentialSecret { credential, token })
     }
 
-    /// Notes that Okta accepted a secret: `valid`, used now, org known. Parks the slow probe; if the
-    /// credential was refused before, its sources are due at once.
+    /// Notes that Okta accepted a secret: `valid`, used now, org known. If it was refused before, its
+    /// slow probe is parked and its sources are due at once.
     ///
     /// A secret that has been replaced meanwhile is not judged. Writes at most once a minute in the
     /// normal case.
@@ -371,30 +410,39 @@ impl Store {
         seen: &Credential,
         org_id: Option<&str>,
     ) -> Result<(), StoreError> {
-        let mut conn = self.conn().await?;
         let id = CredentialId(seen.id);
-        conn.transaction(async |conn| {
-            let changed = sql_query(
-                "UPDATE credentials SET state = 'valid', trouble = NULL, trouble_detail = NULL, \
-                    state_at = CASE WHEN state = 'valid' THEN state_at ELSE collector_now() END, \
-                    last_used_at = collector_now(), org_id = coalesce($4, org_id) \
-                 WHERE tenant_id = $1 AND id = $2 AND secret_version = $3 AND origin = $5 \
+        self.tx(async |conn| {
+            // Not the state that the caller saw: somebody may have refused the secret since.
+            let before: Option<State> = sql_query(
+                "SELECT state FROM credentials WHERE tenant_id = $1 AND id = $2 AND secret_version = $3 AND origin = $5 \
                    AND (state <> 'valid' OR org_id IS DISTINCT FROM coalesce($4, org_id) OR last_used_at IS NULL \
-                        OR last_used_at < collector_now() - interval '1 minute')",
+                        OR last_used_at < collector_now() - interval '1 minute') FOR NO KEY UPDATE",
             )
             .bind::<SqlUuid, _>(tenant.0)
             .bind::<SqlUuid, _>(id.0)
             .bind::<diesel::sql_types::Integer, _>(seen.secret_version)
             .bind::<Nullable<Text>, _>(org_id)
             .bind::<Text, _>(&seen.origin)
+            .get_result(conn)
+            .await
+            .optional()?;
+            let Some(State { state: before }) = before else {
+                return Ok(());
+            };
+            sql_query(
+                "UPDATE credentials SET state = 'valid', trouble = NULL, trouble_detail = NULL, \
+                    state_at = CASE WHEN state = 'valid' THEN state_at ELSE collector_now() END, \
+                    last_used_at = collector_now(), org_id = coalesce($3, org_id) WHERE tenant_id = $1 AND id = $2",
+            )
+            .bind::<SqlUuid, _>(tenant.0)
+            .bind::<SqlUuid, _>(id.0)
+            .bind::<Nullable<Text>, _>(org_id)
             .execute(conn)
             .await?;
-            if changed == 1 && !seen.state().usable() {
-                jobs::set_paused(conn, JobKind::CheckCredential, &[id.0], true).await?;
-                let sources = sources_of(conn, tenant, id).await?;
-                jobs::poke(conn, JobKind::Poll, &sources).await?;
+            if CredentialState::from_word(&before).is_some_and(CredentialState::usable) {
+                return Ok(());
             }
-            Ok(())
+            resume(conn, tenant, id).await
         })
         .await
     }
@@ -409,8 +457,7 @@ impl Store {
         detail: &str,
         probe_after: std::time::Duration,
     ) -> Result<bool, StoreError> {
-        let mut conn = self.conn().await?;
-        conn.transaction(async |conn| {
+        self.tx(async |conn| {
             let changed = sql_query(
                 "UPDATE credentials SET state = 'rejected', trouble = $5, trouble_detail = $6, \
                     state_at = CASE WHEN state = 'rejected' AND trouble = $5 THEN state_at ELSE collector_now() END \
@@ -425,14 +472,17 @@ impl Store {
             .execute(conn)
             .await?;
             if changed == 1 {
+                // A probe that is running (of the secret before) plans the next one itself.
                 sql_query(
-                    "UPDATE job_schedule s SET paused = false, due_at = collector_now() + make_interval(secs => $2), \
-                        run_at = collector_now() + make_interval(secs => $2) \
-                     FROM jobs j WHERE j.id = s.job_id AND j.kind = $3 AND j.subject_id = $1 AND s.paused AND s.owner IS NULL",
+                    "UPDATE job_schedule s SET paused = false, \
+                        due_at = CASE WHEN s.owner IS NULL THEN collector_now() + make_interval(secs => $2) ELSE s.due_at END, \
+                        run_at = CASE WHEN s.owner IS NULL THEN collector_now() + make_interval(secs => $2) ELSE s.run_at END \
+                     FROM jobs j WHERE j.id = s.job_id AND j.tenant_id = $4 AND j.kind = $3 AND j.subject_id = $1 AND s.paused",
                 )
                 .bind::<SqlUuid, _>(seen.id)
                 .bind::<diesel::sql_types::Double, _>(probe_after.as_secs_f64())
                 .bind::<diesel::sql_types::SmallInt, _>(JobKind::CheckCredential.number())
+                .bind::<SqlUuid, _>(tenant.0)
                 .execute(conn)
                 .await?;
             }

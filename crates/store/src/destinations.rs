@@ -4,13 +4,13 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::Uuid as SqlUuid;
-use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use model::ids::{DestinationId, TenantId};
 use model::job::JobKind;
 use uuid::Uuid;
 
 use crate::error::{Conflict, Resource, StoreError, unique_violation};
-use crate::jobs;
+use crate::jobs::{self, Paused};
 use crate::pool::Store;
 use crate::schema::{destinations, routes};
 
@@ -69,6 +69,41 @@ pub(crate) async fn get(
         .first(conn)
         .await
         .optional()?
+        .ok_or(StoreError::NotFound(Resource::Destination))
+}
+
+/// Kept from being deleted until the end of the transaction.
+pub(crate) async fn hold(
+    conn: &mut AsyncPgConnection,
+    tenant: TenantId,
+    id: DestinationId,
+) -> Result<(), StoreError> {
+    let held: Option<Uuid> = destinations::table
+        .find((tenant.0, id.0))
+        .select(destinations::id)
+        .for_key_share()
+        .first(conn)
+        .await
+        .optional()?;
+    held.map(drop)
+        .ok_or(StoreError::NotFound(Resource::Destination))
+}
+
+/// Kept from gaining routes until the end of the transaction.
+async fn lock(
+    conn: &mut AsyncPgConnection,
+    tenant: TenantId,
+    id: DestinationId,
+) -> Result<(), StoreError> {
+    let locked: Option<Uuid> = destinations::table
+        .find((tenant.0, id.0))
+        .select(destinations::id)
+        .for_update()
+        .first(conn)
+        .await
+        .optional()?;
+    locked
+        .map(drop)
         .ok_or(StoreError::NotFound(Resource::Destination))
 }
 
@@ -148,8 +183,7 @@ impl Store {
         change: DestinationChange,
         version: Option<i64>,
     ) -> Result<Destination, StoreError> {
-        let mut conn = self.conn().await?;
-        conn.transaction(async |conn| {
+        self.tx(async |conn| {
             let row = destinations::table.find((tenant.0, id.0));
             let old: Destination = row
                 .select(Destination::as_select())
@@ -167,7 +201,7 @@ impl Store {
             if let Some(config) = &change.config {
                 diesel::update(row).set(destinations::config.eq(config)).execute(conn).await?;
                 let routes = routes_to(conn, tenant, id).await?;
-                jobs::poke(conn, JobKind::Deliver, &routes).await?;
+                jobs::poke(conn, tenant, JobKind::Deliver, &routes, Paused::Sleeps).await?;
             }
             sql_query(
                 "UPDATE destinations SET version = version + 1, updated_at = collector_now() WHERE tenant_id = $1 AND id = $2",
@@ -187,9 +221,9 @@ impl Store {
         tenant: TenantId,
         id: DestinationId,
     ) -> Result<(), StoreError> {
-        let mut conn = self.conn().await?;
-        conn.transaction(async |conn| {
-            get(conn, tenant, id).await?;
+        self.tx(async |conn| {
+            // Routes being made hold the row until they are there to be counted.
+            lock(conn, tenant, id).await?;
             let using = i64::try_from(routes_to(conn, tenant, id).await?.len()).unwrap_or(i64::MAX);
             if using > 0 {
                 return Err(Conflict::DestinationInUse(using).into());

@@ -113,17 +113,23 @@ impl StoreError {
 impl From<DieselError> for StoreError {
     fn from(error: DieselError) -> Self {
         match error {
-            DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, info) => {
-                Self::Unavailable(info.message().to_owned())
+            DieselError::DatabaseError(
+                // The second: a primary that has become a replica.
+                DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::ReadOnlyTransaction,
+                info,
+            ) => Self::Unavailable(info.message().to_owned()),
+            // PostgreSQL reports a row without a partition as a violated check that has no name.
+            DieselError::DatabaseError(DatabaseErrorKind::CheckViolation, info)
+                if info.constraint_name().is_none() =>
+            {
+                Self::NoPartition
             }
             DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, info) => {
                 Self::Retry(info.message().to_owned())
             }
             DieselError::DatabaseError(kind, info) => {
                 let message = info.message();
-                if message.starts_with("no partition of relation") {
-                    Self::NoPartition
-                } else if message.contains("deadlock detected") {
+                if message.contains("deadlock detected") {
                     Self::Retry(message.to_owned())
                 } else if PASSING.iter().any(|text| message.contains(text)) {
                     Self::Unavailable(message.to_owned())

@@ -78,48 +78,92 @@ pub(crate) struct New<'a> {
     pub(crate) trace_context: Option<&'a str>,
 }
 
-/// Removes the job of a subject, in the transaction that removes the subject. A worker that holds
-/// its lease loses it.
-pub(crate) async fn remove(
+/// Locks the schedules of jobs until the end of the transaction, in ascending order as everywhere,
+/// before rows behind them in the order of locks are touched.
+pub(crate) async fn lock(
     conn: &mut AsyncPgConnection,
-    kind: JobKind,
-    subjects: &[Uuid],
+    tenant: TenantId,
+    jobs: &[(JobKind, Uuid)],
 ) -> Result<(), StoreError> {
-    sql_query("DELETE FROM jobs WHERE kind = $1 AND subject_id = ANY($2)")
-        .bind::<SmallInt, _>(kind.number())
-        .bind::<Array<SqlUuid>, _>(subjects)
-        .execute(conn)
-        .await?;
+    let (kinds, subjects): (Vec<i16>, Vec<Uuid>) = jobs
+        .iter()
+        .map(|(kind, subject)| (kind.number(), *subject))
+        .unzip();
+    sql_query(
+        "SELECT FROM job_schedule s JOIN jobs j ON j.id = s.job_id JOIN unnest($2, $3) AS d(kind, subject_id) \
+            ON j.kind = d.kind AND j.subject_id = d.subject_id \
+         WHERE j.tenant_id = $1 ORDER BY s.job_id FOR NO KEY UPDATE OF s",
+    )
+    .bind::<SqlUuid, _>(tenant.0)
+    .bind::<Array<SmallInt>, _>(kinds)
+    .bind::<Array<SqlUuid>, _>(subjects)
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
-/// Makes jobs due now on behalf of an operator: cuts a backoff short, runs once more after a running
-/// one. A paused job stays paused.
+/// Removes the jobs of subjects, in the transaction that removes the subjects. A worker that holds a
+/// lease on one loses it.
+pub(crate) async fn remove(
+    conn: &mut AsyncPgConnection,
+    tenant: TenantId,
+    jobs: &[(JobKind, Uuid)],
+) -> Result<(), StoreError> {
+    lock(conn, tenant, jobs).await?;
+    for (kind, subject) in jobs {
+        sql_query("DELETE FROM jobs WHERE tenant_id = $1 AND kind = $2 AND subject_id = $3")
+            .bind::<SqlUuid, _>(tenant.0)
+            .bind::<SmallInt, _>(kind.number())
+            .bind::<SqlUuid, _>(*subject)
+            .execute(conn)
+            .await?;
+    }
+    Ok(())
+}
+
+/// What a poke does to a paused job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Paused {
+    /// It stays where it is.
+    Sleeps,
+    /// It runs once and is parked again.
+    WakesOnce,
+}
+
+/// Makes jobs due now, because an operator asks or something they were waiting for has changed: cuts
+/// a backoff short, runs once more after a running one.
 pub(crate) async fn poke(
     conn: &mut AsyncPgConnection,
+    tenant: TenantId,
     kind: JobKind,
     subjects: &[Uuid],
-) -> Result<usize, StoreError> {
-    // Rows are locked in ascending order of job, as everywhere.
-    Ok(sql_query(
+    paused: Paused,
+) -> Result<(), StoreError> {
+    // What runs keeps its lease; a paused job that runs is parked at its end, poked or not.
+    sql_query(
         "WITH k AS MATERIALIZED ( \
             SELECT s.job_id FROM job_schedule s JOIN jobs j ON j.id = s.job_id \
-            WHERE j.kind = $1 AND j.subject_id = ANY($2) ORDER BY s.job_id FOR NO KEY UPDATE OF s) \
+            WHERE j.tenant_id = $1 AND j.kind = $2 AND j.subject_id = ANY($3) ORDER BY s.job_id FOR NO KEY UPDATE OF s) \
          UPDATE job_schedule s SET \
             poked = CASE WHEN s.owner IS NULL THEN 0 ELSE 2 END, \
-            run_at = CASE WHEN s.paused THEN 'infinity' WHEN s.owner IS NULL THEN least(s.run_at, collector_now()) ELSE s.run_at END, \
-            due_at = CASE WHEN s.owner IS NULL THEN least(s.due_at, collector_now()) ELSE s.due_at END \
+            held = s.held AND s.paused AND NOT $4, \
+            run_at = CASE WHEN s.owner IS NULL AND ($4 OR NOT s.paused) THEN least(s.run_at, collector_now()) ELSE s.run_at END, \
+            due_at = CASE WHEN s.owner IS NULL AND ($4 OR NOT s.paused) THEN least(s.due_at, collector_now()) ELSE s.due_at END \
          FROM k WHERE s.job_id = k.job_id",
     )
+    .bind::<SqlUuid, _>(tenant.0)
     .bind::<SmallInt, _>(kind.number())
     .bind::<Array<SqlUuid>, _>(subjects)
+    .bind::<Bool, _>(paused == Paused::WakesOnce)
     .execute(conn)
-    .await?)
+    .await?;
+    Ok(())
 }
 
 /// Parks or unparks jobs. A job that runs is let finish; its completion parks it.
 pub(crate) async fn set_paused(
     conn: &mut AsyncPgConnection,
+    tenant: TenantId,
     kind: JobKind,
     subjects: &[Uuid],
     paused: bool,
@@ -127,11 +171,12 @@ pub(crate) async fn set_paused(
     sql_query(
         "WITH k AS MATERIALIZED ( \
             SELECT s.job_id FROM job_schedule s JOIN jobs j ON j.id = s.job_id \
-            WHERE j.kind = $1 AND j.subject_id = ANY($2) AND s.paused <> $3 ORDER BY s.job_id FOR NO KEY UPDATE OF s) \
-         UPDATE job_schedule s SET paused = $3, \
-            run_at = CASE WHEN s.owner IS NOT NULL THEN s.run_at WHEN $3 THEN 'infinity' ELSE s.due_at END \
+            WHERE j.tenant_id = $1 AND j.kind = $2 AND j.subject_id = ANY($3) AND s.paused <> $4 ORDER BY s.job_id FOR NO KEY UPDATE OF s) \
+         UPDATE job_schedule s SET paused = $4, \
+            run_at = CASE WHEN s.owner IS NOT NULL THEN s.run_at WHEN $4 THEN 'infinity' ELSE s.due_at END \
          FROM k WHERE s.job_id = k.job_id",
     )
+    .bind::<SqlUuid, _>(tenant.0)
     .bind::<SmallInt, _>(kind.number())
     .bind::<Array<SqlUuid>, _>(subjects)
     .bind::<Bool, _>(paused)
@@ -181,7 +226,8 @@ impl Store {
             .ok_or(StoreError::NotFound(Resource::Job))
     }
 
-    /// Makes the job of a subject due now, on behalf of an operator.
+    /// Makes the job of a subject due now, on behalf of an operator. A paused one runs once and is
+    /// parked again.
     pub async fn run_now(
         &self,
         tenant: TenantId,
@@ -190,7 +236,6 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.job_of(tenant, kind, subject).await?;
         let mut conn = self.conn().await?;
-        poke(&mut conn, kind, &[subject]).await?;
-        Ok(())
+        poke(&mut conn, tenant, kind, &[subject], Paused::WakesOnce).await
     }
 }

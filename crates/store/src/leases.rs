@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::error::StoreError;
 use crate::pool::Store;
+use crate::status::QUARANTINE;
 
 /// A lane as every process keeps it in memory.
 #[derive(Debug, Clone, QueryableByName)]
@@ -98,16 +99,20 @@ struct JobRow {
     job_id: i64,
 }
 
-/// `attempt` saturates: a route that is retried for weeks must not overflow and stop its lane.
+/// `attempt` saturates: a route that is retried for weeks must not overflow and stop its lane. A paused
+/// job whose worker died is parked, not leased; one that an operator wakes has no previous owner.
 const CLAIM: &str = "WITH l AS MATERIALIZED (SELECT u.id, u.lo FROM unnest($3, $4) AS u(id, lo)), \
- c AS MATERIALIZED (SELECT x.job_id, x.run_at, x.owner AS prev_owner FROM l CROSS JOIN LATERAL ( \
-     SELECT job_id, run_at, owner FROM job_schedule h WHERE h.lane_id = l.id AND h.run_at <= collector_now() AND h.run_at >= l.lo \
+ c AS MATERIALIZED (SELECT x.job_id, x.run_at, x.owner AS prev_owner, x.paused AND x.owner IS NOT NULL AS parked FROM l CROSS JOIN LATERAL ( \
+     SELECT job_id, run_at, owner, paused FROM job_schedule h WHERE h.lane_id = l.id AND h.run_at <= collector_now() AND h.run_at >= l.lo \
      ORDER BY h.run_at LIMIT least($5, (SELECT quantum FROM job_lanes q WHERE q.id = l.id)) FOR NO KEY UPDATE SKIP LOCKED) x), \
- u AS (UPDATE job_schedule h SET run_at = collector_clock() + make_interval(secs => $2), epoch = h.epoch + 1, owner = $1, \
-     attempt = least(h.attempt, 1000000) + 1, lost = CASE WHEN c.prev_owner IS NULL THEN h.lost ELSE least(h.lost, 1000000) + 1 END, poked = 0 \
+ u AS (UPDATE job_schedule h SET epoch = h.epoch + 1, poked = 0, held = false, \
+     run_at = CASE WHEN c.parked THEN 'infinity' ELSE collector_clock() + make_interval(secs => $2) END, \
+     owner = CASE WHEN c.parked THEN NULL ELSE $1 END, \
+     attempt = least(h.attempt, 1000000) + 1, lost = CASE WHEN c.prev_owner IS NULL THEN h.lost ELSE least(h.lost, 1000000) + 1 END \
      FROM c WHERE h.job_id = c.job_id \
-     RETURNING h.job_id, h.epoch, h.attempt, h.lost, h.due_at, h.lane_id, c.run_at AS was, c.prev_owner IS NOT NULL AS after_loss) \
- SELECT u.*, j.tenant_id, j.kind, j.subject_id, j.trace_context, collector_clock() AS clock FROM u JOIN jobs j ON j.id = u.job_id";
+     RETURNING h.job_id, h.epoch, h.attempt, h.lost, h.due_at, h.lane_id, h.owner, c.run_at AS was, c.prev_owner IS NOT NULL AS after_loss) \
+ SELECT u.*, j.tenant_id, j.kind, j.subject_id, j.trace_context, collector_clock() AS clock FROM u JOIN jobs j ON j.id = u.job_id \
+ WHERE u.owner IS NOT NULL";
 
 const HEARTBEAT: &str = "WITH d AS MATERIALIZED (SELECT * FROM unnest($1, $2) AS d(job_id, epoch)), \
  k AS MATERIALIZED (SELECT h.job_id FROM job_schedule h JOIN d ON h.job_id = d.job_id AND h.epoch = d.epoch \
@@ -115,16 +120,17 @@ const HEARTBEAT: &str = "WITH d AS MATERIALIZED (SELECT * FROM unnest($1, $2) AS
  u AS (UPDATE job_schedule h SET run_at = collector_clock() + make_interval(secs => $4) FROM k WHERE h.job_id = k.job_id) \
  SELECT d.job_id FROM d LEFT JOIN job_schedule h ON h.job_id = d.job_id WHERE h.job_id IS NULL OR h.epoch <> d.epoch OR h.owner IS DISTINCT FROM $3";
 
-/// Outcomes as numbers: 0 done, 1 snoozed, 2 failed. What depends on the row is read from the row being
+/// Outcomes as numbers: 0 done, 1 snoozed, 2 failed. Any word of the holder ends a row of lost leases,
+/// but out of quarantine leads only a run that does not fail. What depends on the row is read from the row being
 /// updated, not from `k`: a poke that commits while this statement waits for the row must be seen.
 const COMPLETE: &str = "WITH d AS MATERIALIZED (SELECT * FROM unnest($1, $2, $4, $5, $6) AS d(job_id, epoch, wait, outcome, failing)), \
  k AS MATERIALIZED (SELECT h.job_id, d.wait, d.outcome, d.failing FROM job_schedule h JOIN d ON h.job_id = d.job_id AND h.epoch = d.epoch \
      WHERE h.owner = $3 ORDER BY h.job_id FOR NO KEY UPDATE OF h) \
- UPDATE job_schedule h SET owner = NULL, poked = 0, \
+ UPDATE job_schedule h SET owner = NULL, poked = 0, held = k.outcome <> 0 AND h.poked <> 2, \
      lane_id = CASE WHEN k.failing IS NULL THEN h.lane_id ELSE coalesce((SELECT m.id FROM job_lanes o \
          JOIN job_lanes m ON m.tenant_id = o.tenant_id AND m.kind = o.kind AND m.failing = k.failing WHERE o.id = h.lane_id), h.lane_id) END, \
      attempt = CASE k.outcome WHEN 0 THEN 0 WHEN 1 THEN greatest(h.attempt - 1, 0) ELSE h.attempt END, \
-     lost = CASE k.outcome WHEN 2 THEN h.lost ELSE 0 END, \
+     lost = CASE WHEN k.outcome = 2 AND h.lost >= $7 THEN h.lost ELSE 0 END, \
      due_at = CASE WHEN h.poked = 2 OR (h.poked = 1 AND k.outcome = 0) THEN collector_now() ELSE collector_now() + make_interval(secs => k.wait) END, \
      run_at = CASE WHEN h.paused THEN 'infinity' WHEN h.poked = 2 OR (h.poked = 1 AND k.outcome = 0) THEN collector_now() \
          ELSE collector_now() + make_interval(secs => k.wait) END \
@@ -228,6 +234,7 @@ impl Store {
             .bind::<Array<Double>, _>(waits)
             .bind::<Array<SmallInt>, _>(outcomes)
             .bind::<Array<Nullable<Bool>>, _>(failing)
+            .bind::<Integer, _>(QUARANTINE)
             .load(&mut conn)
             .await?;
         Ok(done.into_iter().map(|row| JobId(row.job_id)).collect())

@@ -30,6 +30,7 @@ pub mod sealing;
 mod sources;
 mod status;
 mod tenants;
+mod tx;
 mod workers;
 
 pub use api_keys::{ApiKey, NewApiKey};

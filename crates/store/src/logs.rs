@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Binary, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
-use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use model::ids::{CredentialId, SourceId, TenantId};
 use model::job::Fence;
 use model::status::Trouble;
@@ -119,8 +119,7 @@ impl Store {
         trouble: Trouble,
         detail: &str,
     ) -> Result<(), StoreError> {
-        let mut conn = self.conn().await?;
-        conn.transaction(async |conn| {
+        self.tx(async |conn| {
             renew(conn, fence, lease).await?;
             sql_query(
                 "UPDATE logs SET trouble = $3, trouble_detail = $4, failures = least(failures, 1000000) + 1, \
@@ -146,8 +145,7 @@ impl Store {
         lease: Duration,
         log: &Log,
     ) -> Result<(), StoreError> {
-        let mut conn = self.conn().await?;
-        conn.transaction(async |conn| {
+        self.tx(async |conn| {
             renew(conn, fence, lease).await?;
             let changed = sql_query(
                 "UPDATE logs SET cursor = NULL, cursor_query = NULL, fallbacks = fallbacks + 1, rereading = true, malformed = 0, malformed_since = NULL, malformed_hash = NULL \
@@ -179,8 +177,7 @@ impl Store {
             #[diesel(sql_type = diesel::sql_types::Double)]
             age: f64,
         }
-        let mut conn = self.conn().await?;
-        conn.transaction(async |conn| {
+        self.tx(async |conn| {
             renew(conn, fence, lease).await?;
             let row: Row = sql_query(
                 "UPDATE logs SET malformed = CASE WHEN malformed_hash = $3 THEN malformed ELSE 0 END + 1, \

@@ -2,7 +2,7 @@
 
 use diesel::migration::{Migration, MigrationSource};
 use diesel::pg::Pg;
-use diesel::sql_types::Text;
+use diesel::sql_types::{Bool, Text};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
@@ -20,6 +20,12 @@ const LOCK: i64 = 7_234_815_000;
 pub struct Migrated {
     /// Names of the migrations that were applied, in order.
     pub applied: Vec<String>,
+}
+
+#[derive(QueryableByName)]
+struct Books {
+    #[diesel(sql_type = Bool)]
+    there: bool,
 }
 
 #[derive(QueryableByName)]
@@ -87,36 +93,54 @@ impl Store {
     /// # Errors
     /// [`StoreError::Schema`] names what was found and what is needed.
     pub async fn check_schema(&self) -> Result<(), StoreError> {
-        let needed = newest_migration();
+        let needed = migrations();
         let mut conn = self.conn().await?;
-        let found = sql_query("SELECT version::text AS version FROM __diesel_schema_migrations ORDER BY version DESC LIMIT 1")
-            .get_results::<Version>(&mut conn)
-            .await;
-        let found = match found {
-            Ok(rows) => rows
-                .into_iter()
-                .next()
-                .map_or_else(|| "empty".to_owned(), |row| row.version),
-            Err(diesel::result::Error::DatabaseError(_, info))
-                if info.message().contains("does not exist") =>
-            {
-                "empty".to_owned()
-            }
-            Err(error) => return Err(error.into()),
-        };
-        if found == needed {
-            Ok(())
+        let books: Books =
+            sql_query("SELECT to_regclass('__diesel_schema_migrations') IS NOT NULL AS there")
+                .get_result(&mut conn)
+                .await?;
+        let found: Vec<Version> = if books.there {
+            sql_query("SELECT version::text AS version FROM __diesel_schema_migrations ORDER BY 1")
+                .load(&mut conn)
+                .await?
         } else {
-            Err(StoreError::Schema { found, needed })
+            Vec::new()
+        };
+        let found: Vec<String> = found.into_iter().map(|row| row.version).collect();
+        if found == needed {
+            return Ok(());
         }
+        Err(StoreError::Schema {
+            found: describe(&found, &needed),
+            needed: needed.last().cloned().unwrap_or_default(),
+        })
     }
 }
 
-fn newest_migration() -> String {
+/// The newest of the migrations found, and what is missing below it.
+fn describe(found: &[String], needed: &[String]) -> String {
+    let Some(newest) = found.last() else {
+        return "empty".to_owned();
+    };
+    let missing: Vec<&str> = needed
+        .iter()
+        .filter(|version| *version < newest && !found.contains(version))
+        .map(String::as_str)
+        .collect();
+    if missing.is_empty() {
+        newest.clone()
+    } else {
+        format!("{newest} without {}", missing.join(", "))
+    }
+}
+
+/// Versions of the embedded migrations, oldest first.
+fn migrations() -> Vec<String> {
     let migrations: Vec<Box<dyn Migration<Pg>>> = MIGRATIONS.migrations().unwrap_or_default();
-    migrations
+    let mut versions: Vec<String> = migrations
         .iter()
         .map(|migration| migration.name().version().to_string())
-        .max()
-        .unwrap_or_default()
+        .collect();
+    versions.sort_unstable();
+    versions
 }

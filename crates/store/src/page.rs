@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Double, Integer, SmallInt, Timestamptz, Uuid as SqlUuid};
-use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use model::job::{Fence, JobKind};
 use model::point::Point;
 
@@ -86,9 +86,9 @@ const FENCE_AND_POKE: &str = "WITH mine AS (SELECT $1::bigint AS id UNION ALL SE
  UPDATE job_schedule s SET \
      lost = CASE WHEN s.job_id = $1 THEN 0 ELSE s.lost END, \
      poked = CASE WHEN s.job_id = $1 THEN s.poked WHEN s.owner IS NULL THEN 0 ELSE greatest(s.poked, 1) END, \
-     due_at = CASE WHEN s.job_id <> $1 AND s.owner IS NULL AND s.attempt = 0 AND NOT s.paused THEN least(s.due_at, collector_now()) ELSE s.due_at END, \
+     due_at = CASE WHEN s.job_id <> $1 AND s.owner IS NULL AND NOT s.held AND NOT s.paused THEN least(s.due_at, collector_now()) ELSE s.due_at END, \
      run_at = CASE WHEN s.job_id = $1 THEN collector_clock() + make_interval(secs => $4) \
-         WHEN s.owner IS NULL AND s.attempt = 0 AND NOT s.paused THEN least(s.run_at, collector_now()) ELSE s.run_at END \
+         WHEN s.owner IS NULL AND NOT s.held AND NOT s.paused THEN least(s.run_at, collector_now()) ELSE s.run_at END \
  FROM k WHERE s.job_id = k.job_id AND (s.job_id <> $1 OR (s.epoch = $2 AND s.owner = $3)) \
  RETURNING s.job_id, s.lane_id, collector_now() AS now";
 
@@ -152,19 +152,16 @@ impl Store {
         let body = batches::compress(page.ndjson)?;
         let mut tries = 0;
         loop {
-            let mut conn = self.conn().await?;
-            let done = conn
-                .transaction(async |conn| {
+            let done = self
+                .tx(async |conn| {
                     let appended = append(conn, page, &body).await?;
                     self.points.reach(Point::InCommit);
                     Ok(appended)
                 })
                 .await;
-            drop(conn);
             tries += 1;
             match done {
                 Err(StoreError::NoPartition) if tries < 3 => self.make_partitions().await?,
-                Err(StoreError::Retry(_)) if tries < 5 => {}
                 done => return done,
             }
         }
@@ -193,7 +190,11 @@ async fn append(
         newest_published: log.newest_published,
         stored: i64::try_from(kept).unwrap_or(i64::MAX),
         // Events without a way on: they will be met again from the watermark.
-        rereading: if page.cursor.is_none() && !page.events.is_empty() { true } else { log.rereading && kept == 0 },
+        rereading: if page.cursor.is_none() && !page.events.is_empty() {
+            true
+        } else {
+            log.rereading && kept == 0
+        },
         ahead_days: log.ahead_days,
     };
     let mut counts = SourceCounts::new(now, log.rereading, log.newest_published);

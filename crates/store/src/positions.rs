@@ -10,7 +10,7 @@ use diesel::sql_query;
 use diesel::sql_types::{
     Array, BigInt, Binary, Date, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid,
 };
-use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use model::ids::{DestinationId, LogId, RouteId, TenantId};
 use model::job::Fence;
 use model::point::Point;
@@ -216,8 +216,7 @@ impl Store {
         settled: &Settled,
         attempted: bool,
     ) -> Result<Position, StoreError> {
-        let mut conn = self.conn().await?;
-        conn.transaction(async |conn| {
+        self.tx(async |conn| {
             renew(conn, fence, lease).await?;
             let moved = move_position(conn, position, settled, attempted).await?;
             if attempted {

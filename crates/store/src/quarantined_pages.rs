@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Binary, Nullable, Text, Timestamptz, Uuid as SqlUuid};
-use diesel_async::{AsyncConnection, RunQueryDsl};
+use diesel_async::RunQueryDsl;
 use model::ids::{SourceId, TenantId};
 use model::job::Fence;
 use std::time::Duration;
@@ -59,8 +59,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let body = compress(page.body)?;
         let log = page.log;
-        let mut conn = self.conn().await?;
-        conn.transaction(async |conn| {
+        self.tx(async |conn| {
             let now = renew(conn, fence, lease).await?;
             sql_query(
                 "INSERT INTO quarantined_pages (tenant_id, source_id, cursor, next_cursor, problem, body, gap_from, gap_until) \

@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Array, BigInt, Date, Double, Integer, Text, Timestamptz, Uuid as SqlUuid};
-use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::batches::hour_start;
@@ -21,7 +21,11 @@ const AHEAD: i32 = 8;
 /// Identities are kept this long whatever happens to the batches: Okta's 90 days and some slack.
 const IDS: Duration = Duration::from_hours(95 * 24);
 
-/// Batches given up in one transaction.
+/// Nothing younger is dropped, whatever the settings say: around midnight a page may still be
+/// stored under the day that has just ended.
+const YOUNG: Duration = Duration::from_hours(1);
+
+/// Batches given up in one transaction, about.
 const GIVE_UP_AT_ONCE: i64 = 500;
 
 /// How long stored events stay.
@@ -77,19 +81,16 @@ impl Store {
     pub async fn apply_retention(&self, config: &RetentionConfig) -> Result<Dropped, StoreError> {
         let mut dropped = Dropped::default();
         let mut conn = self.conn().await?;
-        for old in partitions(&mut conn, "batches", config.retention).await? {
-            let kept = conn
-                .transaction(async |conn| {
-                    // Readers of other days hold the parent for moments only; should one not let
-                    // go, the next run tries again.
-                    sql_query("SET LOCAL lock_timeout = '5s'")
+        for old in partitions(&mut conn, "batches", config.retention.max(YOUNG)).await? {
+            let kept = self
+                .tx(async |conn| {
+                    // What a dead route needs of a day can be much to copy.
+                    sql_query("SET LOCAL statement_timeout = '15min'")
                         .execute(conn)
                         .await?;
                     let kept = keep_needed(conn, &old).await?;
-                    sql_query(format!("DROP TABLE {}", old.name))
-                        .execute(conn)
-                        .await?;
-                    Ok::<_, StoreError>(kept)
+                    drop_partition(conn, &old).await?;
+                    Ok(kept)
                 })
                 .await?;
             tracing::info!(day = %old.day, kept, "dropped the batches of {}", old.day);
@@ -97,8 +98,8 @@ impl Store {
             dropped.kept += kept;
         }
         loop {
-            let given_up = conn
-                .transaction(async |conn| give_up(conn, config.max_retention).await)
+            let given_up = self
+                .tx(async |conn| give_up(conn, config.max_retention).await)
                 .await?;
             match given_up {
                 None => break,
@@ -109,8 +110,7 @@ impl Store {
             .execute(&mut conn)
             .await?;
         for old in partitions(&mut conn, "batch_ids", IDS).await? {
-            sql_query(format!("DROP TABLE {}", old.name))
-                .execute(&mut conn)
+            self.tx(async |conn| drop_partition(conn, &old).await)
                 .await?;
             dropped.id_days += 1;
         }
@@ -135,6 +135,18 @@ async fn partitions(
     .await?)
 }
 
+async fn drop_partition(conn: &mut AsyncPgConnection, old: &Partition) -> Result<(), StoreError> {
+    // Readers and writers of other days hold the parent for moments only, and wait while we wait;
+    // should one not let go, the next run tries again.
+    sql_query("SET LOCAL lock_timeout = '5s'")
+        .execute(conn)
+        .await?;
+    sql_query(format!("DROP TABLE {}", old.name))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 async fn keep_needed(conn: &mut AsyncPgConnection, old: &Partition) -> Result<usize, StoreError> {
     const COLUMNS: &str = "tenant_id, log_id, day, number, events, first_published, last_published, received_at, origin, bytes, hour_runs, body";
     Ok(sql_query(format!(
@@ -145,12 +157,19 @@ async fn keep_needed(conn: &mut AsyncPgConnection, old: &Partition) -> Result<us
     .await?)
 }
 
+/// The last of the batches of a log that are to be given up.
 #[derive(QueryableByName)]
 struct Overdue {
     #[diesel(sql_type = SqlUuid)]
     tenant_id: Uuid,
     #[diesel(sql_type = SqlUuid)]
     log_id: Uuid,
+    #[diesel(sql_type = BigInt)]
+    last: i64,
+}
+
+#[derive(QueryableByName)]
+struct Lost {
     #[diesel(sql_type = BigInt)]
     number: i64,
     #[diesel(sql_type = Array<Integer>)]
@@ -170,8 +189,9 @@ struct Behind {
 /// Gives up some of the oldest kept batches past the maximum. `None`: there are none.
 async fn give_up(conn: &mut AsyncPgConnection, age: Duration) -> Result<Option<i64>, StoreError> {
     let overdue: Vec<Overdue> = sql_query(
-        "SELECT tenant_id, log_id, number, hour_runs FROM kept_batches \
-         WHERE received_at < collector_now() - make_interval(secs => $1) ORDER BY log_id, number LIMIT $2 FOR UPDATE",
+        "SELECT tenant_id, log_id, max(number) AS last FROM ( \
+            SELECT tenant_id, log_id, number FROM kept_batches WHERE received_at < collector_now() - make_interval(secs => $1) \
+            ORDER BY tenant_id, log_id, number LIMIT $2) o GROUP BY 1, 2 ORDER BY 1, 2",
     )
     .bind::<Double, _>(age.as_secs_f64())
     .bind::<BigInt, _>(GIVE_UP_AT_ONCE)
@@ -180,42 +200,58 @@ async fn give_up(conn: &mut AsyncPgConnection, age: Duration) -> Result<Option<i
     if overdue.is_empty() {
         return Ok(None);
     }
-    let mut logs: BTreeMap<(Uuid, Uuid), Vec<Overdue>> = BTreeMap::new();
-    for batch in overdue {
-        logs.entry((batch.tenant_id, batch.log_id))
-            .or_default()
-            .push(batch);
-    }
     let mut total = 0;
-    for ((tenant, log), batches) in logs {
-        let last = batches.iter().map(|batch| batch.number).max().unwrap_or(0);
-        let behind: Vec<Behind> = sql_query(
-            "SELECT route_id, number, index FROM route_positions WHERE tenant_id = $1 AND log_id = $2 AND number <= $3 ORDER BY route_id FOR UPDATE",
-        )
-        .bind::<SqlUuid, _>(tenant)
-        .bind::<SqlUuid, _>(log)
-        .bind::<BigInt, _>(last)
-        .load(conn)
-        .await?;
-        for route in behind {
-            let hours = lost_hours(&route, &batches);
-            let events = hours.values().sum();
-            note_given_up(conn, tenant, log, &route, last, &hours, events).await?;
-            tracing::error!(route.id = %route.route_id, events, "gave up {events} undelivered events past the maximum retention");
-            total += events;
-        }
-        sql_query("DELETE FROM kept_batches WHERE tenant_id = $1 AND log_id = $2 AND number <= $3")
-            .bind::<SqlUuid, _>(tenant)
-            .bind::<SqlUuid, _>(log)
-            .bind::<BigInt, _>(last)
-            .execute(conn)
-            .await?;
+    for log in overdue {
+        total += give_up_log(conn, &log).await?;
     }
     Ok(Some(total))
 }
 
+/// Gives up the batches of a log up to a number. Positions are locked before anything is counted, so
+/// that a delivery either was settled before or finds its position moved.
+async fn give_up_log(conn: &mut AsyncPgConnection, log: &Overdue) -> Result<i64, StoreError> {
+    let behind: Vec<Behind> = sql_query(
+        "SELECT route_id, number, index FROM route_positions \
+         WHERE tenant_id = $1 AND log_id = $2 AND number <= $3 ORDER BY route_id FOR NO KEY UPDATE",
+    )
+    .bind::<SqlUuid, _>(log.tenant_id)
+    .bind::<SqlUuid, _>(log.log_id)
+    .bind::<BigInt, _>(log.last)
+    .load(conn)
+    .await?;
+    let lost: Vec<Lost> = sql_query(
+        "DELETE FROM kept_batches WHERE tenant_id = $1 AND log_id = $2 AND number <= $3 RETURNING number, hour_runs",
+    )
+    .bind::<SqlUuid, _>(log.tenant_id)
+    .bind::<SqlUuid, _>(log.log_id)
+    .bind::<BigInt, _>(log.last)
+    .load(conn)
+    .await?;
+    let mut total = 0;
+    for route in behind {
+        let hours = lost_hours(&route, &lost);
+        let events: i64 = hours.values().sum();
+        note_given_up(conn, log, &route, &hours, events).await?;
+        if events > 0 {
+            tracing::error!(route.id = %route.route_id, events, "gave up {events} undelivered events past the maximum retention");
+        }
+        total += events;
+    }
+    // A run of refused events that began in what is gone cannot be taken back any more.
+    sql_query(
+        "UPDATE route_positions SET refused_in_row = 0, refused_cause = NULL, refused_day = NULL, refused_number = NULL, refused_index = NULL \
+         WHERE tenant_id = $1 AND log_id = $2 AND refused_number <= $3",
+    )
+    .bind::<SqlUuid, _>(log.tenant_id)
+    .bind::<SqlUuid, _>(log.log_id)
+    .bind::<BigInt, _>(log.last)
+    .execute(conn)
+    .await?;
+    Ok(total)
+}
+
 /// Events per ledger hour that a route loses with some batches.
-fn lost_hours(route: &Behind, batches: &[Overdue]) -> BTreeMap<DateTime<Utc>, i64> {
+fn lost_hours(route: &Behind, batches: &[Lost]) -> BTreeMap<DateTime<Utc>, i64> {
     let mut hours = BTreeMap::new();
     for batch in batches.iter().filter(|batch| batch.number >= route.number) {
         let mut settled = if batch.number == route.number {
@@ -235,39 +271,36 @@ fn lost_hours(route: &Behind, batches: &[Overdue]) -> BTreeMap<DateTime<Utc>, i6
 
 async fn note_given_up(
     conn: &mut AsyncPgConnection,
-    tenant: Uuid,
-    log: Uuid,
+    log: &Overdue,
     route: &Behind,
-    last: i64,
     hours: &BTreeMap<DateTime<Utc>, i64>,
     events: i64,
 ) -> Result<(), StoreError> {
     sql_query(
+        "UPDATE route_positions SET number = $4, index = 0, flight_number = NULL, flight_index = NULL, flight_format = NULL \
+         WHERE tenant_id = $1 AND route_id = $2 AND log_id = $3",
+    )
+    .bind::<SqlUuid, _>(log.tenant_id)
+    .bind::<SqlUuid, _>(route.route_id)
+    .bind::<SqlUuid, _>(log.log_id)
+    .bind::<BigInt, _>(log.last.saturating_add(1))
+    .execute(conn)
+    .await?;
+    sql_query(
         "INSERT INTO route_ledger AS l (tenant_id, route_id, hour, given_up) SELECT $1, $2, n.* FROM unnest($3, $4) AS n(hour, events) \
          ON CONFLICT (tenant_id, route_id, hour) DO UPDATE SET given_up = l.given_up + excluded.given_up",
     )
-    .bind::<SqlUuid, _>(tenant)
+    .bind::<SqlUuid, _>(log.tenant_id)
     .bind::<SqlUuid, _>(route.route_id)
     .bind::<Array<Timestamptz>, _>(hours.keys().copied().collect::<Vec<_>>())
     .bind::<Array<BigInt>, _>(hours.values().copied().collect::<Vec<_>>())
     .execute(conn)
     .await?;
     sql_query("UPDATE routes SET given_up = given_up + $3 WHERE tenant_id = $1 AND id = $2")
-        .bind::<SqlUuid, _>(tenant)
+        .bind::<SqlUuid, _>(log.tenant_id)
         .bind::<SqlUuid, _>(route.route_id)
         .bind::<BigInt, _>(events)
         .execute(conn)
         .await?;
-    sql_query(
-        "UPDATE route_positions SET number = $4, index = 0, flight_number = NULL, flight_index = NULL, flight_format = NULL, \
-            refused_in_row = 0, refused_cause = NULL, refused_day = NULL, refused_number = NULL, refused_index = NULL \
-         WHERE tenant_id = $1 AND route_id = $2 AND log_id = $3",
-    )
-    .bind::<SqlUuid, _>(tenant)
-    .bind::<SqlUuid, _>(route.route_id)
-    .bind::<SqlUuid, _>(log)
-    .bind::<BigInt, _>(last.saturating_add(1))
-    .execute(conn)
-    .await?;
     Ok(())
 }

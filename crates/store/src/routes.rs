@@ -4,14 +4,14 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Array, BigInt, Bool, Text, Uuid as SqlUuid};
-use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use model::ids::{DestinationId, RouteId, SourceId, TenantId};
 use model::job::JobKind;
 use uuid::Uuid;
 
 use crate::destinations;
 use crate::error::{Conflict, Resource, StoreError, unique_violation};
-use crate::jobs;
+use crate::jobs::{self, Paused};
 use crate::pool::Store;
 use crate::schema::{logs, routes};
 use crate::sources;
@@ -79,8 +79,9 @@ pub(crate) async fn insert(
     tenant: TenantId,
     new: &NewRoute,
 ) -> Result<Route, StoreError> {
-    sources::get(conn, tenant, new.source).await?;
-    destinations::get(conn, tenant, new.destination).await?;
+    // Whoever deletes one of them waits, and then sees this route.
+    sources::hold(conn, tenant, new.source).await?;
+    destinations::hold(conn, tenant, new.destination).await?;
     let route: Route = diesel::insert_into(routes::table)
         .values((
             routes::tenant_id.eq(tenant.0),
@@ -95,10 +96,16 @@ pub(crate) async fn insert(
             Some(_) => StoreError::from(Conflict::RouteExists),
             None => error.into(),
         })?;
-    // The log's row is locked, so that no append slips between "next" and the first look.
+    // The log's row is locked, so that no append slips between "next" and the first look; by a
+    // statement of its own, so that the next one sees what was appended while this one waited.
+    sql_query("SELECT FROM logs WHERE tenant_id = $1 AND source_id = $2 AND kind = 'live' FOR NO KEY UPDATE")
+        .bind::<SqlUuid, _>(tenant.0)
+        .bind::<SqlUuid, _>(new.source.0)
+        .execute(conn)
+        .await?;
     sql_query(
         "WITH live AS (SELECT id, day, next_number FROM logs \
-            WHERE tenant_id = $1 AND source_id = $3 AND kind = 'live' FOR NO KEY UPDATE), \
+            WHERE tenant_id = $1 AND source_id = $3 AND kind = 'live'), \
          oldest AS (SELECT b.day, b.number FROM live CROSS JOIN LATERAL ( \
             (SELECT day, number FROM kept_batches k WHERE k.tenant_id = $1 AND k.log_id = live.id ORDER BY day, number LIMIT 1) UNION ALL \
             (SELECT day, number FROM batches x WHERE x.tenant_id = $1 AND x.log_id = live.id ORDER BY day, number LIMIT 1)) b \
@@ -143,8 +150,8 @@ pub(crate) async fn pending(
     let count: Count = sql_query(
         "SELECT coalesce(sum(greatest(b.events - CASE WHEN b.number = p.number THEN p.index ELSE 0 END, 0)), 0)::bigint AS events \
          FROM route_positions p CROSS JOIN LATERAL ( \
-            SELECT number, events FROM batches b WHERE b.log_id = p.log_id AND b.day >= p.day AND b.number >= p.number \
-            UNION ALL SELECT number, events FROM kept_batches k WHERE k.log_id = p.log_id AND k.day >= p.day AND k.number >= p.number) b \
+            SELECT number, events FROM batches b WHERE b.tenant_id = p.tenant_id AND b.log_id = p.log_id AND b.day >= p.day AND b.number >= p.number \
+            UNION ALL SELECT number, events FROM kept_batches k WHERE k.tenant_id = p.tenant_id AND k.log_id = p.log_id AND k.day >= p.day AND k.number >= p.number) b \
          WHERE p.tenant_id = $1 AND p.route_id = ANY($2)",
     )
     .bind::<SqlUuid, _>(tenant.0)
@@ -183,9 +190,7 @@ async fn lock(
 impl Store {
     /// Stores a route.
     pub async fn create_route(&self, tenant: TenantId, new: NewRoute) -> Result<Route, StoreError> {
-        let mut conn = self.conn().await?;
-        conn.transaction(async |conn| insert(conn, tenant, &new).await)
-            .await
+        self.tx(async |conn| insert(conn, tenant, &new).await).await
     }
 
     /// A route.
@@ -236,8 +241,8 @@ impl Store {
         change: RouteChange,
         version: Option<i64>,
     ) -> Result<Route, StoreError> {
-        let mut conn = self.conn().await?;
-        conn.transaction(async |conn| {
+        self.tx(async |conn| {
+            jobs::lock(conn, tenant, &[(JobKind::Deliver, id.0)]).await?;
             let old = lock(conn, tenant, id).await?;
             if version.is_some_and(|version| version != old.version) {
                 return Err(Conflict::VersionChanged(old.version).into());
@@ -253,9 +258,9 @@ impl Store {
             .bind::<Bool, _>(enabled)
             .execute(conn)
             .await?;
-            jobs::set_paused(conn, JobKind::Deliver, &[id.0], !enabled).await?;
+            jobs::set_paused(conn, tenant, JobKind::Deliver, &[id.0], !enabled).await?;
             if enabled {
-                jobs::poke(conn, JobKind::Deliver, &[id.0]).await?;
+                jobs::poke(conn, tenant, JobKind::Deliver, &[id.0], Paused::Sleeps).await?;
             }
             lock(conn, tenant, id).await
         })
@@ -269,13 +274,14 @@ impl Store {
         id: RouteId,
         discard: bool,
     ) -> Result<(), StoreError> {
-        let mut conn = self.conn().await?;
-        conn.transaction(async |conn| {
+        self.tx(async |conn| {
+            // From here on no page is appended and nothing is settled without this being seen.
+            jobs::lock(conn, tenant, &[(JobKind::Deliver, id.0)]).await?;
             lock(conn, tenant, id).await?;
             if !discard {
                 refuse_undelivered(conn, tenant, &[id.0]).await?;
             }
-            jobs::remove(conn, JobKind::Deliver, &[id.0]).await?;
+            jobs::remove(conn, tenant, &[(JobKind::Deliver, id.0)]).await?;
             diesel::delete(routes::table.find((tenant.0, id.0)))
                 .execute(conn)
                 .await?;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Nullable, Text, Timestamptz, Uuid as SqlUuid};
-use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use model::ids::{CredentialId, DestinationId, SourceId, TenantId};
 use model::job::JobKind;
 use model::source::{RefreshFrequency, Start, Timezone};
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::credentials::{self, NewCredential};
 use crate::error::{Conflict, Resource, StoreError};
-use crate::jobs;
+use crate::jobs::{self, Paused};
 use crate::pool::Store;
 use crate::routes;
 use crate::schema::{routes as route_rows, sources};
@@ -96,6 +96,22 @@ pub(crate) async fn get(
         .ok_or(StoreError::NotFound(Resource::Source))
 }
 
+/// Kept from being deleted until the end of the transaction.
+pub(crate) async fn hold(
+    conn: &mut AsyncPgConnection,
+    tenant: TenantId,
+    id: SourceId,
+) -> Result<(), StoreError> {
+    let held: Option<Uuid> = sources::table
+        .find((tenant.0, id.0))
+        .select(sources::id)
+        .for_share()
+        .first(conn)
+        .await
+        .optional()?;
+    held.map(drop).ok_or(StoreError::NotFound(Resource::Source))
+}
+
 async fn lock(
     conn: &mut AsyncPgConnection,
     tenant: TenantId,
@@ -124,10 +140,9 @@ impl Store {
         tenant: TenantId,
         new: NewSource,
     ) -> Result<Source, StoreError> {
-        let mut conn = self.conn().await?;
-        conn.transaction(async |conn| {
+        self.tx(async |conn| {
             let credential = match &new.credential {
-                CredentialChoice::Stored(id) => credentials::get(conn, tenant, *id).await?,
+                CredentialChoice::Stored(id) => credentials::hold(conn, tenant, *id).await?,
                 CredentialChoice::New(new) => credentials::insert(conn, &self.keys, tenant, new).await?,
             };
             let host = credential.origin.split_once("://").map_or(credential.origin.as_str(), |(_, host)| host);
@@ -207,14 +222,13 @@ impl Store {
         change: SourceChange,
         version: Option<i64>,
     ) -> Result<Source, StoreError> {
-        let mut conn = self.conn().await?;
-        conn.transaction(async |conn| {
+        self.tx(async |conn| {
             let mut source = lock(conn, tenant, id).await?;
             if version.is_some_and(|version| version != source.version) {
                 return Err(Conflict::VersionChanged(source.version).into());
             }
             if let Some(credential) = change.credential {
-                let credential = credentials::get(conn, tenant, credential).await?;
+                let credential = credentials::hold(conn, tenant, credential).await?;
                 if let (Some(ours), Some(theirs)) = (&source.org_id, &credential.org_id)
                     && ours != theirs
                 {
@@ -226,20 +240,20 @@ impl Store {
                 }
                 source.credential_id = credential.id;
             }
-            if let Some(name) = change.display_name {
-                source.display_name = name;
+            if let Some(name) = &change.display_name {
+                source.display_name.clone_from(name);
             }
-            if let Some(timezone) = change.timezone {
+            if let Some(timezone) = &change.timezone {
                 source.timezone = timezone.to_string();
             }
             if let Some(refresh) = change.refresh {
                 source.refresh_seconds = i32::try_from(refresh.seconds()).unwrap_or(i32::MAX);
             }
-            if let Some(filter) = change.filter {
-                source.filter = filter;
+            if let Some(filter) = &change.filter {
+                source.filter.clone_from(filter);
             }
-            if let Some(keywords) = change.keywords {
-                source.keywords = keywords;
+            if let Some(keywords) = &change.keywords {
+                source.keywords.clone_from(keywords);
             }
             diesel::update(sources::table.find((tenant.0, id.0)))
                 .set((
@@ -253,7 +267,7 @@ impl Store {
                 ))
                 .execute(conn)
                 .await?;
-            jobs::poke(conn, JobKind::Poll, &[id.0]).await?;
+            jobs::poke(conn, tenant, JobKind::Poll, &[id.0], Paused::Sleeps).await?;
             touch(conn, tenant, id).await?;
             get(conn, tenant, id).await
         })
@@ -267,8 +281,7 @@ impl Store {
         id: SourceId,
         enabled: bool,
     ) -> Result<Source, StoreError> {
-        let mut conn = self.conn().await?;
-        conn.transaction(async |conn| {
+        self.tx(async |conn| {
             let source = lock(conn, tenant, id).await?;
             if source.enabled != enabled {
                 diesel::update(sources::table.find((tenant.0, id.0)))
@@ -279,9 +292,9 @@ impl Store {
                     .execute(conn)
                     .await?;
                 touch(conn, tenant, id).await?;
-                jobs::set_paused(conn, JobKind::Poll, &[id.0], !enabled).await?;
+                jobs::set_paused(conn, tenant, JobKind::Poll, &[id.0], !enabled).await?;
                 if enabled {
-                    jobs::poke(conn, JobKind::Poll, &[id.0]).await?;
+                    jobs::poke(conn, tenant, JobKind::Poll, &[id.0], Paused::Sleeps).await?;
                 }
             }
             get(conn, tenant, id).await
@@ -297,8 +310,7 @@ impl Store {
         id: SourceId,
         discard: bool,
     ) -> Result<(), StoreError> {
-        let mut conn = self.conn().await?;
-        conn.transaction(async |conn| {
+        self.tx(async |conn| {
             lock(conn, tenant, id).await?;
             let of_source = route_rows::tenant_id
                 .eq(tenant.0)
@@ -309,11 +321,18 @@ impl Store {
                 .select(route_rows::id)
                 .load(conn)
                 .await?;
+            let mut jobs = vec![(JobKind::Poll, id.0)];
+            jobs.extend(routes.iter().map(|route| (JobKind::Deliver, *route)));
+            // From here on no page is appended and nothing is settled without this being seen.
+            jobs::lock(conn, tenant, &jobs).await?;
             if !discard {
                 routes::refuse_undelivered(conn, tenant, &routes).await?;
             }
-            jobs::remove(conn, JobKind::Poll, &[id.0]).await?;
-            jobs::remove(conn, JobKind::Deliver, &routes).await?;
+            jobs::remove(conn, tenant, &jobs).await?;
+            // What is stored goes with the source, and that can be much.
+            sql_query("SET LOCAL statement_timeout = '15min'")
+                .execute(conn)
+                .await?;
             diesel::delete(sources::table.find((tenant.0, id.0)))
                 .execute(conn)
                 .await?;
@@ -332,8 +351,7 @@ impl Store {
         id: SourceId,
         org_id: &str,
     ) -> Result<(), StoreError> {
-        let mut conn = self.conn().await?;
-        conn.transaction(async |conn| {
+        self.tx(async |conn| {
             let source = lock(conn, tenant, id).await?;
             match source.org_id {
                 Some(ours) if ours != org_id => Err(Conflict::ForeignOrg {

@@ -193,8 +193,8 @@ impl Store {
              JOIN jobs j ON j.kind = $3 AND j.subject_id = r.id JOIN job_schedule h ON h.job_id = j.id \
              CROSS JOIN LATERAL (SELECT coalesce(sum(greatest(b.events - CASE WHEN b.number = p.number THEN p.index ELSE 0 END, 0)), 0)::bigint AS pending \
                 FROM route_positions p CROSS JOIN LATERAL ( \
-                    SELECT number, events FROM batches x WHERE x.log_id = p.log_id AND x.day >= p.day AND x.number >= p.number \
-                    UNION ALL SELECT number, events FROM kept_batches k WHERE k.log_id = p.log_id AND k.day >= p.day AND k.number >= p.number) b \
+                    SELECT number, events FROM batches x WHERE x.tenant_id = p.tenant_id AND x.log_id = p.log_id AND x.day >= p.day AND x.number >= p.number \
+                    UNION ALL SELECT number, events FROM kept_batches k WHERE k.tenant_id = p.tenant_id AND k.log_id = p.log_id AND k.day >= p.day AND k.number >= p.number) b \
                 WHERE p.tenant_id = r.tenant_id AND p.route_id = r.id) n \
              WHERE r.tenant_id = $1 AND r.source_id = $2 ORDER BY r.id",
         )

@@ -26,4 +26,16 @@ impl Store {
             .await?;
         Ok(TenantId(id))
     }
+
+    /// The tenant of a name, if there is one.
+    pub async fn tenant_named(&self, name: &str) -> Result<Option<TenantId>, StoreError> {
+        let mut conn = self.conn().await?;
+        let id: Option<Uuid> = tenants::table
+            .filter(tenants::name.eq(name))
+            .select(tenants::id)
+            .first(&mut conn)
+            .await
+            .optional()?;
+        Ok(id.map(TenantId))
+    }
 }
