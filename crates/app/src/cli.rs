@@ -1,0 +1,236 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use model::duration::parse_duration;
+
+const EXAMPLES: &str = "\
+Try it, with nothing but PostgreSQL programs on the machine:
+  okta-collector demo
+
+Set it up:
+  okta-collector sealing keygen > sealing.keys
+  export COLLECTOR_DATABASE_URL=postgres://collector@localhost/collector
+  export COLLECTOR_SEALING_KEYS_FILE=sealing.keys
+  okta-collector check-config
+  okta-collector migrate
+  okta-collector keys create --tenant acme --role admin --name first
+  okta-collector serve
+
+All settings: okta-collector check-config, and docs/SETTINGS.md.";
+
+/// Collects the Okta System Log and hands it on; no event lost.
+#[derive(Debug, Parser)]
+#[command(name = "okta-collector", version, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    /// Settings file (TOML); else the one that COLLECTOR_CONFIG names. COLLECTOR_* variables win over it
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show the whole thing at work, on a private database and a simulated Okta org
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(Demo),
+    /// Run the HTTP API and a worker in one process
+    Serve,
+    /// Run the HTTP API
+    Api,
+    /// Run a worker; any number of them share one database
+    Worker,
+    /// Bring the database to the version of this program
+    Migrate(Migrate),
+    /// Make, list and revoke API keys
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Make the keys that seal stored secrets
+    #[command(subcommand)]
+    Sealing(Sealing),
+    /// Ask a running service whether it is ready, for container health checks
+    Healthcheck(Healthcheck),
+    /// Check all settings and show what they are and where they come from
+    CheckConfig,
+    /// Print the OpenAPI document of the HTTP API
+    Openapi,
+    /// Run a simulated Okta org, or print its events
+    #[command(after_help = SIM_EXAMPLES)]
+    Sim(Sim),
+}
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  okta-collector demo
+      a simulated org with some traffic, watched live; Ctrl-C ends it
+  okta-collector demo --events events.ndjson --output out.ndjson --until-idle
+      every event of the file through the whole machine; exits 0 if none is lost or changed
+  okta-collector demo --okta-domain acme.okta.com --okta-token-file token
+      your own org";
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// What the simulated org shows: one JSON object a line. Without it, generated events
+    #[arg(long, value_name = "FILE", help_heading = "Simulated org")]
+    pub(crate) events: Option<PathBuf>,
+    /// Generated events a second
+    #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Simulated org",
+        value_parser = clap::value_parser!(u32).range(1..=100_000), conflicts_with = "events")]
+    pub(crate) rate: u32,
+    /// End when everything is delivered, print the counts, and exit 0 only if they agree
+    #[arg(long, requires = "events", help_heading = "Simulated org")]
+    pub(crate) until_idle: bool,
+    /// Poll a real org instead, such as acme.okta.com
+    #[arg(long, value_name = "DOMAIN", requires = "okta_token_file", help_heading = "Real org",
+        conflicts_with_all = ["events", "rate", "until_idle"])]
+    pub(crate) okta_domain: Option<String>,
+    /// File with an API token of the org
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "okta_domain",
+        help_heading = "Real org"
+    )]
+    pub(crate) okta_token_file: Option<PathBuf>,
+    /// Where events are delivered to, one a line; must be empty or new [default: in a temporary folder]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Migrate {
+    /// How long to wait for the database to be there
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration)]
+    pub(crate) wait: Duration,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Keys {
+    /// Make a key and print it, once; the tenant is made if there is none of the name
+    Create(CreateKey),
+    /// List the keys of a tenant, without their secrets
+    List {
+        /// Name of the tenant
+        #[arg(long)]
+        tenant: String,
+    },
+    /// Revoke a key at once
+    Revoke {
+        /// Name of the tenant
+        #[arg(long)]
+        tenant: String,
+        /// The part of the key after okc_, as `keys list` shows it
+        #[arg(value_name = "PUBLIC_ID")]
+        public_id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CreateKey {
+    /// Name of the tenant
+    #[arg(long)]
+    pub(crate) tenant: String,
+    /// What the key may do
+    #[arg(long, value_enum)]
+    pub(crate) role: Role,
+    /// What the key is for
+    #[arg(long)]
+    pub(crate) name: String,
+    /// Write the key to this new file, readable by its owner only, instead of printing it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// What a key may do.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Role {
+    /// Read everything of the tenant but its secrets
+    Viewer,
+    /// Also pause, resume and poll
+    Operator,
+    /// Everything
+    Admin,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Sealing {
+    /// Print a new sealing key, one line `name:base64`
+    Keygen,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Healthcheck {
+    /// What to ask, for instance http://127.0.0.1:8080/readyz [default: the configured addresses]
+    #[arg(value_name = "URL")]
+    pub(crate) url: Option<url::Url>,
+}
+
+const SIM_EXAMPLES: &str = "\
+Examples:
+  okta-collector sim --listen 127.0.0.1:9000 --token 00secret --rate 50
+  okta-collector sim --print 200000 --seed 1 > events.ndjson";
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["listen", "print"]))]
+pub(crate) struct Sim {
+    /// Serve an org at this address
+    #[arg(long, value_name = "ADDR", requires = "token", help_heading = "Serve")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// The API token it accepts
+    #[arg(long, help_heading = "Serve")]
+    pub(crate) token: Option<String>,
+    /// Its events: one JSON object a line
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "rate",
+        help_heading = "Serve"
+    )]
+    pub(crate) events: Option<PathBuf>,
+    /// Generated events a second
+    #[arg(long, value_name = "N", help_heading = "Serve",
+        value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) rate: Option<u32>,
+    /// Requests to the log that the org allows a minute; a token gets half of them
+    #[arg(long, value_name = "N", default_value_t = 120, help_heading = "Serve",
+        value_parser = clap::value_parser!(u32).range(2..))]
+    pub(crate) rate_limit: u32,
+    /// Serve TLS with this certificate chain (PEM)
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_key",
+        help_heading = "Serve"
+    )]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its private key (PEM)
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_cert",
+        help_heading = "Serve"
+    )]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Print so many generated events, one a line, and end
+    #[arg(long, value_name = "N", conflicts_with_all = ["listen", "token", "events", "rate"], help_heading = "Print")]
+    pub(crate) print: Option<usize>,
+    /// Same seed, same events
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}
