@@ -228,3 +228,72 @@ pub(crate) async fn no_such_path() -> Result<HttpResponse, Problem> {
         "there is no such path",
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::to_bytes;
+    use actix_web::test::{TestRequest, init_service, try_call_service};
+    use actix_web::{App, middleware::from_fn};
+
+    use super::*;
+
+    async fn boom() -> HttpResponse {
+        panic!("the secret of the handler")
+    }
+
+    async fn framework_error(_: web::Json<u8>) -> HttpResponse {
+        HttpResponse::Ok().finish()
+    }
+
+    /// The status, the media type and the problem of a request to a handler that fails.
+    async fn answer(path: &str) -> (u16, String, serde_json::Value) {
+        let service = init_service(
+            App::new()
+                .app_data(web::Data::new(Instruments::new()))
+                .route("/boom", web::get().to(boom))
+                .route("/framework", web::get().to(framework_error))
+                .wrap(from_fn(observe)),
+        )
+        .await;
+        let request = TestRequest::get()
+            .uri(path)
+            .insert_header((REQUEST_ID, "id-1"));
+        let response = match try_call_service(&service, request.to_request()).await {
+            Ok(response) => response.into_parts().1,
+            Err(error) => error.as_response_error().error_response(),
+        };
+        assert_eq!(response.headers().get("x-request-id").unwrap(), "id-1");
+        let media = response
+            .headers()
+            .get("content-type")
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned();
+        let status = response.status().as_u16();
+        let body = to_bytes(response.into_body()).await.unwrap();
+        (status, media, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_problem_that_tells_nothing() {
+        let (status, media, problem) = answer("/boom").await;
+        assert_eq!((status, media.as_str()), (500, "application/problem+json"));
+        assert_eq!(
+            (&problem["code"], &problem["request_id"]),
+            (&"internal".into(), &"id-1".into())
+        );
+        assert!(!problem.to_string().contains("secret"), "{problem}");
+    }
+
+    #[tokio::test]
+    async fn an_error_of_the_framework_is_a_problem() {
+        let (status, media, problem) = answer("/framework").await;
+        assert_eq!((status, media.as_str()), (400, "application/problem+json"));
+        assert_eq!(problem["code"], "bad_request");
+        assert_eq!(problem["detail"], "Content type error");
+        let (status, _, problem) = answer("/nowhere").await;
+        assert_eq!((status, &problem["code"]), (404, &"not_found".into()));
+        assert_ne!(problem["detail"], "");
+    }
+}

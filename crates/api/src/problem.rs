@@ -239,9 +239,10 @@ impl Problem {
 
     /// An error that the HTTP framework answered by itself.
     pub(crate) fn of_framework(status: StatusCode, text: &str) -> Self {
-        match Kind::of_status(status) {
-            Kind::Internal => Self::internal(text),
-            kind => Self::new(kind, text),
+        match (Kind::of_status(status), text) {
+            (Kind::Internal, text) => Self::internal(text),
+            (kind, "") => Self::new(kind, kind.row().2),
+            (kind, text) => Self::new(kind, text),
         }
     }
 

@@ -10,6 +10,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use tokio_util::sync::CancellationToken;
@@ -35,6 +36,17 @@ pub async fn serve(
     state: ApiState,
     stop: CancellationToken,
 ) -> io::Result<()> {
+    start(&config, listener, state, stop)?.await
+}
+
+// Apart from `serve`, because what is built here must stay on one thread until it runs.
+fn start(
+    config: &ApiConfig,
+    listener: TcpListener,
+    state: ApiState,
+    stop: CancellationToken,
+) -> io::Result<Server> {
+    let notice = config.notice;
     let state = web::Data::new(state);
     let surface = web::Data::new(Surface::of(&openapi()));
     let document = web::Data::new(Document(openapi_json()));
@@ -58,18 +70,17 @@ pub async fn serve(
             .wrap(from_fn(read_body))
             .wrap(from_fn(observe))
     });
-    server
+    let server = server
         .workers(config.threads)
         .max_connections(config.connections.div_ceil(config.threads.max(1)))
         .disable_signals()
         .shutdown_timeout(whole_seconds(config.drain))
         .shutdown_signal(async move {
             stop.cancelled().await;
-            tokio::time::sleep(config.notice).await;
+            tokio::time::sleep(notice).await;
         })
-        .listen(listener)?
-        .run()
-        .await
+        .listen(listener)?;
+    Ok(server.run())
 }
 
 /// What the probes of a process without an API ask.
@@ -96,6 +107,14 @@ pub async fn serve_probes(
     probes: Probes,
     stop: CancellationToken,
 ) -> io::Result<()> {
+    start_probes(listener, probes, stop)?.await
+}
+
+fn start_probes(
+    listener: TcpListener,
+    probes: Probes,
+    stop: CancellationToken,
+) -> io::Result<Server> {
     let instruments = web::Data::new(Instruments::new());
     let state = web::Data::new(ProbeState {
         probes,
@@ -111,14 +130,13 @@ pub async fn serve_probes(
             .default_service(web::to(no_such_path))
             .wrap(from_fn(observe))
     });
-    server
+    let server = server
         .workers(1)
         .disable_signals()
         .shutdown_timeout(1)
         .shutdown_signal(async move { stop.cancelled().await })
-        .listen(listener)?
-        .run()
-        .await
+        .listen(listener)?;
+    Ok(server.run())
 }
 
 fn whole_seconds(time: Duration) -> u64 {
