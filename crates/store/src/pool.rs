@@ -10,6 +10,7 @@ use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfi
 use futures_util::FutureExt;
 use model::point::Points;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::runtime::Handle;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::error::StoreError;
@@ -75,17 +76,30 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    /// Prepares the pool; connects on first use.
+    /// Prepares the pool; connects on first use. Connections live on the runtime this is called on.
     ///
     /// # Errors
     /// The URL or the certificates cannot be read.
     pub fn new(config: &StoreConfig, keys: KeyRing) -> Result<Self, StoreError> {
         let connector = Connector::new(config)?;
         let setup = connector.clone();
+        let home = Handle::try_current().ok();
         let mut manager = ManagerConfig::default();
         manager.custom_setup = Box::new(move |_url| {
             let setup = setup.clone();
-            async move { setup.connect().await }.boxed()
+            let home = home.clone();
+            // A connection is driven by a task, and ends with the runtime of that task: not with the
+            // thread of an HTTP server that happened to need one more.
+            async move {
+                let Some(home) = home else {
+                    return setup.connect().await;
+                };
+                let connecting = home.spawn(async move { setup.connect().await });
+                connecting
+                    .await
+                    .unwrap_or_else(|error| Err(ConnectionError::BadConnection(error.to_string())))
+            }
+            .boxed()
         });
         let manager = AsyncDieselConnectionManager::new_with_config(&config.url, manager);
         let pool = Pool::builder(manager)
