@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use api::{ApiConfig, Probes};
+use futures_util::future::join_all;
+use model::ids::TenantId;
 use reqwest::Client;
 use serde_json::json;
 use testkit::wait::until;
@@ -153,16 +155,7 @@ async fn a_request_under_way_is_finished() {
     let body = json!({"credential_id": id});
     let asking = api.post("/v1/sources", body);
     let stopping = async {
-        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        until("the request waits", SOON, async || {
-            holder
-                .query_one(waiting, &[])
-                .await
-                .unwrap()
-                .get::<_, i64>(0)
-                > 0
-        })
-        .await;
+        until_locked(&holder, 1).await;
         api.stop.cancel();
         until("no connection is taken", SOON, async || {
             tokio::net::TcpStream::connect(api.address.trim_start_matches("http://"))
@@ -179,6 +172,46 @@ async fn a_request_under_way_is_finished() {
         .expect("the server ends")
         .unwrap()
         .unwrap();
+}
+
+/// The server has threads of its own; what they opened must not end with them.
+#[tokio::test]
+async fn the_pool_outlives_the_server() {
+    let api = TestApi::start().await;
+    join_all((0..50).map(|_| api.get("/v1/sources"))).await;
+    let (_, open, _) = api.store.connections();
+    assert!(open > 1, "the server has opened connections");
+    let holder = api.db.client().await;
+    let lock = "BEGIN; LOCK TABLE sources";
+    holder.batch_execute(lock).await.unwrap();
+    let tenant = TenantId(uuid::Uuid::nil());
+    let reading = join_all((0..open).map(|_| api.store.list_sources(tenant, None, 10)));
+    let stopping = async {
+        until_locked(&holder, open).await;
+        api.stop.cancel();
+        let ended = tokio::time::timeout(SOON, api.server).await;
+        ended.expect("the server ends").unwrap().unwrap();
+        holder.batch_execute("ROLLBACK").await.unwrap();
+    };
+    let (read, ()) = tokio::join!(reading, stopping);
+    for rows in read {
+        assert_eq!(rows.unwrap().len(), 0);
+    }
+}
+
+/// Waits until so many other sessions wait for a lock.
+async fn until_locked(holder: &tokio_postgres::Client, sessions: usize) {
+    let waiting = "SELECT count(*) FROM pg_stat_activity \
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    until("the sessions wait", SOON, async || {
+        holder
+            .query_one(waiting, &[])
+            .await
+            .unwrap()
+            .get::<_, i64>(0)
+            == i64::try_from(sessions).unwrap()
+    })
+    .await;
 }
 
 #[tokio::test]

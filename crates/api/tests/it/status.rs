@@ -160,11 +160,11 @@ async fn the_worst_route_speaks_for_delivery() {
         told(&status["delivery"]),
         ("action_needed", Some("destination_refuses"), true, true)
     );
-    let states: Vec<&str> = status["delivery"]["routes"]
+    let rungs: Vec<&str> = status["delivery"]["routes"]
         .as_array()
         .unwrap()
         .iter()
         .map(|health| health["state"].as_str().unwrap())
         .collect();
-    assert_eq!(states, ["running", "action_needed"]);
+    assert_eq!(rungs, ["running", "action_needed"]);
 }
