@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use serde_json::json;
 
-use crate::support::{TestApi, field};
+use crate::support::{SOON, TestApi, field};
 
 const PATH: &str = "/v1/credentials";
 
@@ -27,32 +27,69 @@ async fn a_body_of_10_mb_gets_a_clean_answer() {
         .problem(413, "body_too_large");
 }
 
-/// reqwest sends a body of unknown length only with its `stream` feature; here it is spelt out.
-#[tokio::test]
-async fn a_chunked_body_of_10_mb_gets_a_clean_answer() {
-    let api = TestApi::start().await;
-    let key = api.key("admin").await;
+/// Sends bytes on a connection of its own and returns all that comes back until it is closed.
+async fn exchange(api: &TestApi, request: Vec<u8>) -> String {
     let host = api.address.trim_start_matches("http://").to_owned();
-    let answer = tokio::task::spawn_blocking(move || {
+    let exchanging = tokio::task::spawn_blocking(move || {
         let mut stream = TcpStream::connect(&host).unwrap();
-        write!(
-            stream,
-            "POST {PATH} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\n\
-             transfer-encoding: chunked\r\nconnection: close\r\n\r\n"
-        )
-        .unwrap();
-        let chunk = "x".repeat(100_000);
-        for _ in 0..100 {
-            write!(stream, "{:x}\r\n{chunk}\r\n", chunk.len()).unwrap();
-        }
-        write!(stream, "0\r\n\r\n").unwrap();
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        stream.write_all(&request).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
     });
-    let answer = answer.await.unwrap();
+    exchanging.await.unwrap()
+}
+
+#[tokio::test]
+async fn a_chunked_body_of_10_mb_gets_a_clean_answer() {
+    let api = TestApi::start().await;
+    let key = api.key("admin").await;
+    let mut request = format!(
+        "POST {PATH} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\n\
+         transfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+    );
+    let chunk = "x".repeat(100_000);
+    let chunk = format!("{:x}\r\n{chunk}\r\n", chunk.len());
+    request.push_str(&chunk.repeat(100));
+    request.push_str("0\r\n\r\n");
+    let answer = exchange(&api, request.into_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
     assert!(answer.contains("\"code\":\"body_too_large\""), "{answer}");
+}
+
+#[tokio::test]
+async fn a_body_that_ends_too_early_is_refused() {
+    let api = TestApi::start().await;
+    for request in [
+        "transfer-encoding: chunked\r\n\r\nzz\r\n",
+        "transfer-encoding: gzip, chunked\r\n\r\n",
+    ] {
+        let request = format!("POST {PATH} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{request}");
+        let answer = exchange(&api, request.into_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_http_gets_an_answer_too() {
+    let api = TestApi::start().await;
+    for (request, status) in [
+        ("nonsense\r\n\r\n".to_owned(), "400"),
+        (
+            format!(
+                "GET /livez HTTP/1.1\r\nhost: x\r\n{}\r\n",
+                "a: b\r\n".repeat(200)
+            ),
+            "431",
+        ),
+    ] {
+        let answer = exchange(&api, request.into_bytes()).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{answer}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ mod pages;
 #[cfg(test)]
 mod problems;
 #[cfg(test)]
+mod races;
+#[cfg(test)]
 mod routes;
 #[cfg(test)]
 mod secrets;

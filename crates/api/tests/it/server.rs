@@ -13,7 +13,7 @@ use serde_json::json;
 use testkit::wait::until;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Answer, SOON, TestApi};
+use crate::support::{Answer, SOON, TestApi, until_locked};
 
 async fn get(client: &Client, url: &str) -> Answer {
     Answer::read(client.get(url).send().await.unwrap()).await
@@ -197,21 +197,6 @@ async fn the_pool_outlives_the_server() {
     for rows in read {
         assert_eq!(rows.unwrap().len(), 0);
     }
-}
-
-/// Waits until so many other sessions wait for a lock.
-async fn until_locked(holder: &tokio_postgres::Client, sessions: usize) {
-    let waiting = "SELECT count(*) FROM pg_stat_activity \
-        WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    until("the sessions wait", SOON, async || {
-        holder
-            .query_one(waiting, &[])
-            .await
-            .unwrap()
-            .get::<_, i64>(0)
-            == i64::try_from(sessions).unwrap()
-    })
-    .await;
 }
 
 #[tokio::test]

@@ -287,3 +287,18 @@ pub(crate) async fn new_key(store: &Store, tenant: TenantId, role: &str) -> Stri
     store.create_api_key(new).await.unwrap();
     key.whole().expose_secret().to_owned()
 }
+
+/// Waits until so many other sessions wait for a lock.
+pub(crate) async fn until_locked(holder: &tokio_postgres::Client, sessions: usize) {
+    let waiting = "SELECT count(*) FROM pg_stat_activity \
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    testkit::wait::until("the sessions wait", SOON, async || {
+        holder
+            .query_one(waiting, &[])
+            .await
+            .unwrap()
+            .get::<_, i64>(0)
+            == i64::try_from(sessions).unwrap()
+    })
+    .await;
+}
