@@ -26,7 +26,7 @@ All settings: okta-collector check-config, and docs/SETTINGS.md.";
 #[derive(Debug, Parser)]
 #[command(name = "okta-collector", version, after_help = EXAMPLES)]
 pub(crate) struct Cli {
-    /// Settings file (TOML); else the one that COLLECTOR_CONFIG names. COLLECTOR_* variables win over it
+    /// Settings file (TOML) [default: the one that `COLLECTOR_CONFIG` names]; variables win over it
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     #[command(subcommand)]
@@ -164,7 +164,7 @@ pub(crate) enum Sealing {
 
 #[derive(Debug, Args)]
 pub(crate) struct Healthcheck {
-    /// What to ask, for instance http://127.0.0.1:8080/readyz [default: the configured addresses]
+    /// What to ask, such as `http://127.0.0.1:8080/readyz` [default: the configured addresses]
     #[arg(value_name = "URL")]
     pub(crate) url: Option<url::Url>,
 }

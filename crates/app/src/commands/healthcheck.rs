@@ -23,17 +23,13 @@ enum Health {
 }
 
 pub(super) async fn run(settings: &Settings, options: Healthcheck) -> anyhow::Result<ExitCode> {
-    let urls = match options.url {
-        Some(url) => vec![url],
-        None => {
-            let config = settings.load(&[])?;
-            let addresses = [Some(config.api.listen), config.worker.listen];
-            addresses
-                .into_iter()
-                .flatten()
-                .map(readyz)
-                .collect::<Result<_, _>>()?
-        }
+    let urls = if let Some(url) = options.url {
+        vec![url]
+    } else {
+        let config = settings.load(&[])?;
+        let addresses = [Some(config.api.listen), config.worker.listen];
+        let urls = addresses.into_iter().flatten().map(readyz);
+        urls.collect::<Result<_, _>>()?
     };
     let client = reqwest::Client::builder()
         .timeout(PATIENCE)

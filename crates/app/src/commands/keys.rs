@@ -86,8 +86,8 @@ fn new_private_file(path: &Path) -> anyhow::Result<std::fs::File> {
 
 async fn list(store: &Store, tenant: &str) -> anyhow::Result<()> {
     let keys = store.list_api_keys(existing(store, tenant).await?).await?;
-    let mut text =
-        String::from("PUBLIC_ID         ROLE      STATE    CREATED               NAME\n");
+    let mut lines =
+        vec!["PUBLIC_ID         ROLE      STATE    CREATED               NAME\n".to_owned()];
     for key in keys {
         let state = if key.revoked_at.is_some() {
             "revoked"
@@ -95,12 +95,12 @@ async fn list(store: &Store, tenant: &str) -> anyhow::Result<()> {
             "live"
         };
         let created = key.created_at.format("%Y-%m-%dT%H:%M:%SZ");
-        text += &format!(
+        lines.push(format!(
             "okc_{:<13} {:<9} {state:<8} {created}  {}\n",
             key.public_id, key.role, key.name
-        );
+        ));
     }
-    Ok(output::print(&text)?)
+    Ok(output::print(&lines.concat())?)
 }
 
 async fn existing(store: &Store, name: &str) -> anyhow::Result<TenantId> {

@@ -25,10 +25,10 @@ pub(super) async fn run(settings: &Settings, options: &Migrate) -> anyhow::Resul
     if migrated.applied.is_empty() {
         return Ok(output::print("the database is up to date\n")?);
     }
-    let lines: String = migrated
+    let lines: Vec<String> = migrated
         .applied
         .iter()
         .map(|name| format!("applied {name}\n"))
         .collect();
-    Ok(output::print(&lines)?)
+    Ok(output::print(&lines.concat())?)
 }

@@ -27,8 +27,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         file: cli.config,
     };
     match cli.command {
-        Command::Demo(options) => return demo::run(&settings, options).await,
-        Command::Serve => serve::serve(&settings).await?,
+        Command::Demo(options) => return Box::pin(demo::run(&settings, options)).await,
+        Command::Serve => Box::pin(serve::serve(&settings)).await?,
         Command::Api => serve::api(&settings).await?,
         Command::Worker => serve::worker(&settings).await?,
         Command::Migrate(options) => migrate::run(&settings, &options).await?,

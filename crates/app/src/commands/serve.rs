@@ -78,7 +78,7 @@ impl Service {
     }
 
     async fn run_api(&self) -> anyhow::Result<()> {
-        let listener = listen(self.config.api.listen, "COLLECTOR_API_LISTEN")?;
+        let (listener, address) = listen(self.config.api.listen, "COLLECTOR_API_LISTEN")?;
         let settings = ApiConfig {
             drain: self.config.worker.drain,
             ..ApiConfig::default()
@@ -89,7 +89,7 @@ impl Service {
             self.config.okta.allow_hosts.clone(),
             Arc::clone(&self.metrics),
         );
-        tracing::info!("the API listens on http://{}", self.config.api.listen);
+        tracing::info!("the API listens on http://{address}");
         api::serve(settings, listener, state, self.stop.clone()).await?;
         tracing::info!("the API has stopped");
         Ok(())
@@ -97,10 +97,6 @@ impl Service {
 
     async fn run_worker(&self) -> anyhow::Result<()> {
         let health = Health::default();
-        let probes = match self.config.worker.listen {
-            Some(address) => Some(listen(address, "COLLECTOR_WORKER_LISTEN")?),
-            None => None,
-        };
         let worker = Worker {
             store: self.store.clone(),
             okta: okta_client(&self.config)?,
@@ -108,34 +104,51 @@ impl Service {
             config: worker_config(&self.config),
             health: health.clone(),
         };
-        let shown = self
-            .config
-            .worker
-            .listen
-            .map(|address| format!(", its probes are on http://{address}"));
-        tracing::info!("the worker leases jobs{}", shown.unwrap_or_default());
-        // Probes answer while the worker drains, that they are not ready.
+        // While the worker drains its probes still answer: that it is not ready.
         let gone = CancellationToken::new();
-        let probing = async {
-            let Some(listener) = probes else {
-                return Ok(());
-            };
-            let probes = Probes {
-                ready: Arc::new(move || health.check(SILENCE)),
-                metrics: Arc::clone(&self.metrics),
-            };
-            api::serve_probes(listener, probes, gone.clone())
-                .await
-                .map_err(anyhow::Error::from)
-        };
+        let probing = self.probe(health, gone.clone())?;
         let working = async {
-            let worked = worker.run(self.stop.clone()).await;
+            let result = worker.run(self.stop.clone()).await;
             gone.cancel();
-            worked.map_err(anyhow::Error::from)
+            result.map_err(anyhow::Error::from)
         };
-        tokio::try_join!(working, probing)?;
+        let (work, probes) = tokio::join!(working, ending(&self.stop, probing));
+        work.and(probes)?;
         tracing::info!("the worker has stopped");
         Ok(())
+    }
+
+    /// Takes the address of the worker's probes, and answers them until the worker is gone.
+    fn probe(
+        &self,
+        health: Health,
+        gone: CancellationToken,
+    ) -> anyhow::Result<impl Future<Output = anyhow::Result<()>>> {
+        let listener = match self.config.worker.listen {
+            Some(address) => Some(listen(address, "COLLECTOR_WORKER_LISTEN")?),
+            None => None,
+        };
+        let shown = listener
+            .as_ref()
+            .map(|(_, address)| format!(", its probes are on http://{address}"));
+        tracing::info!("the worker runs{}", shown.unwrap_or_default());
+        let stop = self.stop.clone();
+        let probes = Probes {
+            ready: Arc::new(move || {
+                if stop.is_cancelled() {
+                    return Err("the worker is stopping".to_owned());
+                }
+                health.check(SILENCE)
+            }),
+            metrics: Arc::clone(&self.metrics),
+        };
+        Ok(async move {
+            let Some((listener, _)) = listener else {
+                gone.cancelled().await;
+                return Ok(());
+            };
+            Ok(api::serve_probes(listener, probes, gone).await?)
+        })
     }
 }
 
@@ -149,8 +162,12 @@ async fn ending(
     ended
 }
 
-fn listen(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).with_context(|| format!("cannot listen on {address} ({setting})"))
+/// Listens, and tells where: port 0 takes a free one.
+fn listen(address: SocketAddr, setting: &str) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address)
+        .with_context(|| format!("cannot listen on {address} ({setting})"))?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
 }
 
 /// A root that is not there is a disk that is not mounted: better said now than by each delivery.

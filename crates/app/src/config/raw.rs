@@ -169,8 +169,11 @@ fn suggest(shown: &str, name: &str, known: &[String]) -> Option<Problem> {
     if known.iter().any(|known| known == name) {
         return None;
     }
-    let likeness = |known: &&String| (strsim::jaro_winkler(known, name) * 1e6) as u64;
-    let meant = known.iter().max_by_key(likeness).map_or("", String::as_str);
+    let likeness = |known: &String| strsim::jaro_winkler(known, name);
+    let meant = known
+        .iter()
+        .max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
+    let meant = meant.map_or("", String::as_str);
     let what = format!("there is no such setting; did you mean {meant}?");
     Some(Problem::named(
         shown,

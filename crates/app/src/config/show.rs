@@ -1,14 +1,12 @@
 //! What `check-config` prints: every setting with its value, where that came from, and its meaning.
 
-use std::fmt::Write;
-
 use super::settings::{Care, SETTINGS};
 use super::{Environment, Wanted, raw};
 
 /// Lists all settings. Secrets are shown as set or not, never as they are.
 pub(crate) fn show(environment: &Environment, wanted: Wanted<'_>) -> String {
     let (values, _) = raw::read(environment, wanted);
-    let mut text = String::new();
+    let mut lines = Vec::new();
     for setting in SETTINGS
         .iter()
         .filter(|setting| setting.care != Care::Hidden)
@@ -19,12 +17,12 @@ pub(crate) fn show(environment: &Environment, wanted: Wanted<'_>) -> String {
             Some(value) if value.text.is_empty() => format!("(empty)  [{}]", value.from),
             Some(value) => format!("{}  [{}]", value.text, value.from),
         };
-        // Writing to a string does not fail.
-        let _ = writeln!(
-            text,
-            "{} = {value}\n    {}",
+        lines.push(format!(
+            "{} = {value}
+    {}
+",
             setting.variable, setting.about
-        );
+        ));
     }
-    text
+    lines.concat()
 }

@@ -55,7 +55,7 @@ impl Idle {
             _ => self.moved = Some((counts, now)),
         }
         let polling = &seen.status.polling;
-        let at_rest = !polling.polling_now && polling.state == "running";
+        let at_rest = !polling.under_way && polling.state == "running";
         let done = at_rest && seen.head && seen.unread == 0 && seen.pending() == 0;
         match self.looked_done {
             Some((requests, stored)) if done && stored == seen.stored() => {
@@ -69,7 +69,7 @@ impl Idle {
             }
             _ => self.looked_done = None,
         }
-        let polls = !polling.polling_now && (seen.unread > 0 || !seen.head || done);
+        let polls = !polling.under_way && (seen.unread > 0 || !seen.head || done);
         if polls
             && self
                 .poked

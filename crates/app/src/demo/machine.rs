@@ -97,7 +97,7 @@ impl Machine {
     }
 
     /// Finds out whether API or worker have ended before they were told to.
-    pub(super) async fn check(&mut self) -> anyhow::Result<()> {
+    pub(super) fn check(&mut self) -> anyhow::Result<()> {
         match self.halves.try_join_next() {
             None => Ok(()),
             Some(Err(panic)) => Err(panic.into()),

@@ -39,7 +39,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Runs the demo to its end.
 pub(crate) async fn run(settings: &Settings, options: cli::Demo) -> anyhow::Result<ExitCode> {
-    LocalSet::new().run_until(run_here(settings, options)).await
+    let run = Box::pin(run_here(settings, options));
+    LocalSet::new().run_until(run).await
 }
 
 async fn run_here(settings: &Settings, options: cli::Demo) -> anyhow::Result<ExitCode> {
@@ -59,7 +60,7 @@ async fn run_here(settings: &Settings, options: cli::Demo) -> anyhow::Result<Exi
     };
     let mut demo = demo?;
     if until_idle {
-        demo.to_idle(&stop).await
+        demo.prove(&stop).await
     } else {
         demo.live(&stop).await
     }
@@ -127,7 +128,7 @@ impl Demo {
     }
 
     /// Waits until everything is delivered, counts, and judges.
-    async fn to_idle(&mut self, stop: &CancellationToken) -> anyhow::Result<ExitCode> {
+    async fn prove(&mut self, stop: &CancellationToken) -> anyhow::Result<ExitCode> {
         self.tell_where_to_look();
         let idle = self.until_idle(PATIENCE, stop).await;
         let took = self.began.elapsed();
@@ -213,7 +214,7 @@ impl Demo {
     }
 
     async fn look(&mut self) -> anyhow::Result<Seen> {
-        self.machine.check().await?;
+        self.machine.check()?;
         Ok(Seen {
             at: self.began.elapsed(),
             status: self.client.status().await?,

@@ -34,21 +34,17 @@ impl Org {
                 what: domain.clone(),
             });
         }
-        match &options.events {
-            Some(file) => {
-                let events = read_events(file.clone()).await?;
-                let what = format!("{} events of {}", events.len(), file.display());
-                Self::simulate(events, None, &what).await
-            }
-            None => {
-                let rate = Rate {
-                    per_second: options.rate,
-                    seed: 1,
-                };
-                let what = format!("{BACKLOG} events and {} more a second", options.rate);
-                Self::simulate(Events::default(), Some(rate), &what).await
-            }
+        if let Some(file) = &options.events {
+            let events = read_events(file.clone()).await?;
+            let what = format!("{} events of {}", events.len(), file.display());
+            return Self::simulate(events, None, &what).await;
         }
+        let rate = Rate {
+            per_second: options.rate,
+            seed: 1,
+        };
+        let what = format!("{BACKLOG} events and {} more a second", options.rate);
+        Self::simulate(Events::default(), Some(rate), &what).await
     }
 
     /// A simulated org that shows these events, and at a rate more; with a rate it has a past.

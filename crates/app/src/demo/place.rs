@@ -93,7 +93,7 @@ impl Place {
             loop {
                 let read = file.read(&mut buffer)?;
                 let bytes = buffer.get(..read).unwrap_or_default();
-                lines += bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+                lines += bytes.split(|byte| *byte == b'\n').count() as u64 - 1;
                 if read == 0 {
                     return Ok(lines);
                 }

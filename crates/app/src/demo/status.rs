@@ -23,7 +23,8 @@ pub(super) struct Polling {
     pub(super) next_step: Option<String>,
     pub(super) detail: Option<String>,
     pub(super) next_poll_at: Option<DateTime<Utc>>,
-    pub(super) polling_now: bool,
+    #[serde(rename = "polling_now")]
+    pub(super) under_way: bool,
     pub(super) stored_events: u64,
     pub(super) budget: Option<Budget>,
 }
@@ -141,12 +142,8 @@ fn note(
     detail: Option<&String>,
     next_step: Option<&String>,
 ) -> Option<String> {
-    let mut text = format!("{half}: {}", reason?);
-    for (before, part) in [(" (", detail), ("; ", next_step)] {
-        if let Some(part) = part {
-            let after = if before == " (" { ")" } else { "" };
-            text += &format!("{before}{part}{after}");
-        }
-    }
-    Some(text)
+    let detail = detail.map(|detail| format!(" ({detail})"));
+    let next_step = next_step.map(|step| format!("; {step}"));
+    let (detail, next_step) = (detail.unwrap_or_default(), next_step.unwrap_or_default());
+    Some(format!("{half}: {}{detail}{next_step}", reason?))
 }

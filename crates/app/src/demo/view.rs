@@ -48,19 +48,15 @@ impl View {
     }
 
     fn paint(&mut self, lines: &[String]) {
-        let mut text = String::new();
-        if self.painted > 0 {
-            text += &format!("\x1b[{}A", self.painted);
-        }
-        // Each line is cleared behind what it says; what stood below the block goes too. Long lines are
-        // cut by the terminal instead of wrapped, or the way up would be longer.
-        text += "\x1b[?7l";
-        for line in lines {
-            text += &format!("{line}\x1b[K\n");
-        }
-        text += "\x1b[J\x1b[?7h";
+        let up = match self.painted {
+            0 => String::new(),
+            lines => format!("\x1b[{lines}A"),
+        };
+        // Each line is cleared behind what it says, and what stood below the block goes too. The terminal
+        // cuts long lines instead of wrapping them, or the way up would be longer.
+        let lines: Vec<String> = lines.iter().map(|line| format!("{line}\x1b[K\n")).collect();
+        put(&format!("{up}\x1b[?7l{}\x1b[J\x1b[?7h", lines.concat()));
         self.painted = lines.len();
-        put(&text);
     }
 
     fn say(&mut self, seen: &Seen, rate: Option<f64>) {
@@ -152,7 +148,7 @@ fn events(seen: &Seen, rate: Option<f64>) -> String {
 
 fn next(seen: &Seen) -> String {
     let polling = &seen.status.polling;
-    let poll = match (polling.polling_now, polling.next_poll_at, seen.status.now) {
+    let poll = match (polling.under_way, polling.next_poll_at, seen.status.now) {
         (true, _, _) => "polling now".to_owned(),
         (false, Some(next), Some(now)) => {
             format!("poll in {} s", (next - now).num_seconds().max(0))

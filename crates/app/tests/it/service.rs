@@ -1,0 +1,252 @@
+//! The service as an operator runs it: migrate, keys, serve, probes, stop.
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use testkit::postgres::TestDb;
+use testkit::process::{Process, Signal};
+
+use crate::program::{program, run};
+
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// A database of its own and a sealing key.
+struct Installation {
+    db: TestDb,
+    key: String,
+}
+
+impl Installation {
+    fn on(db: TestDb) -> Self {
+        let key = run(&mut program(&["sealing", "keygen"])).out;
+        Self { db, key }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = program(args);
+        command
+            .env("COLLECTOR_DATABASE_URL", self.db.url())
+            .env("COLLECTOR_SEALING_KEYS", &self.key)
+            .env("COLLECTOR_API_LISTEN", "127.0.0.1:0")
+            .env("COLLECTOR_WORKER_LISTEN", "127.0.0.1:0")
+            .env("COLLECTOR_ALLOW_HOSTS", "127.0.0.1")
+            .env("COLLECTOR_LOG_FORMAT", "json");
+        command
+    }
+
+    fn api_key(&self) -> String {
+        let args = [
+            "keys", "create", "--tenant", "acme", "--role", "admin", "--name", "test",
+        ];
+        run(&mut self.command(&args)).out.trim().to_owned()
+    }
+}
+
+/// The address in a log line such as `the API listens on http://127.0.0.1:1234`.
+async fn address(process: &Process, before: &str) -> String {
+    let line = process.wait_for_line(before, LIMIT).await;
+    let line: Value = serde_json::from_str(&line).unwrap();
+    let message = line["message"].as_str().unwrap();
+    format!("http://{}", message.split("http://").nth(1).unwrap())
+}
+
+#[tokio::test]
+async fn a_database_is_migrated_once_and_refused_before() {
+    let installation = Installation::on(TestDb::empty().await);
+    for part in ["serve", "api", "worker"] {
+        let said = run(&mut installation.command(&[part]));
+        assert_eq!(said.code, Some(1), "{part}");
+        assert!(
+            said.err.contains("run `okta-collector migrate`"),
+            "{part}: {}",
+            said.err
+        );
+    }
+    let said = run(&mut installation.command(&["migrate", "--wait", "10s"]));
+    assert!(
+        said.code == Some(0) && said.out.contains("applied "),
+        "{said:?}"
+    );
+    let said = run(&mut installation.command(&["migrate"]));
+    assert_eq!(said.out, "the database is up to date\n", "{}", said.err);
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_waited_for_and_then_named() {
+    let said = run(program(&["migrate", "--wait", "3s"]).env(
+        "COLLECTOR_DATABASE_URL",
+        "postgres://nobody@127.0.0.1:1/none",
+    ));
+    assert_eq!(said.code, Some(1));
+    assert!(
+        said.err.contains("waiting for the database, "),
+        "{}",
+        said.err
+    );
+    assert!(
+        said.err
+            .contains("okta-collector: the database is not available"),
+        "{}",
+        said.err
+    );
+}
+
+#[tokio::test]
+async fn keys_are_made_listed_and_revoked() {
+    let installation = Installation::on(TestDb::new().await);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key");
+    let out = file.to_str().unwrap();
+    let create = [
+        "keys", "create", "--tenant", "acme", "--role", "viewer", "--name", "ci", "--out", out,
+    ];
+    let said = run(&mut installation.command(&create));
+    assert_eq!(
+        (said.code, said.out.as_str()),
+        (Some(0), ""),
+        "{}",
+        said.err
+    );
+    let key = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(
+        std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    let public_id = api::keys::ApiKey::parse(key.trim())
+        .unwrap()
+        .public_id()
+        .to_owned();
+
+    let again = run(&mut installation.command(&create));
+    assert_eq!(
+        again.code,
+        Some(1),
+        "a file that is there is not written over"
+    );
+    let list = ["keys", "list", "--tenant", "acme"];
+    let said = run(&mut installation.command(&list));
+    assert_eq!(said.out.lines().count(), 2, "{}", said.out);
+    assert!(
+        said.out.contains(&public_id) && said.out.contains("viewer"),
+        "{}",
+        said.out
+    );
+    assert!(!said.out.contains(key.trim()), "{}", said.out);
+
+    let revoke = ["keys", "revoke", "--tenant", "acme", &public_id];
+    assert_eq!(run(&mut installation.command(&revoke)).code, Some(0));
+    assert!(
+        run(&mut installation.command(&list))
+            .out
+            .contains("revoked")
+    );
+    let unknown = run(&mut installation.command(&["keys", "list", "--tenant", "other"]));
+    assert!(
+        unknown.err.contains("there is no tenant \"other\""),
+        "{}",
+        unknown.err
+    );
+}
+
+#[tokio::test]
+async fn both_halves_get_ready_and_stop_in_order() {
+    let installation = Installation::on(TestDb::new().await);
+    let mut service = Process::start(installation.command(&["serve"]).into());
+    let api = address(&service, "the API listens on").await;
+    let worker = address(&service, "its probes are on").await;
+    let client = reqwest::Client::builder().timeout(LIMIT).build().unwrap();
+    let asked = async |url: String| client.get(url).send().await.unwrap();
+    testkit::wait::until("the worker is ready", LIMIT, async || {
+        asked(format!("{worker}/readyz"))
+            .await
+            .status()
+            .is_success()
+    })
+    .await;
+    for probe in [format!("{api}/readyz"), format!("{worker}/readyz")] {
+        let said = run(&mut program(&["healthcheck", &probe]));
+        assert_eq!(
+            (said.code, said.out),
+            (Some(0), format!("ready: {probe}\n"))
+        );
+    }
+    let metrics = asked(format!("{worker}/metrics"))
+        .await
+        .text()
+        .await
+        .unwrap();
+    assert!(
+        metrics.contains("okta_collector_job_claim_duration_seconds_count"),
+        "{metrics}"
+    );
+    assert!(!metrics.contains("otel_scope"), "{metrics}");
+    let key = installation.api_key();
+    let sources = client
+        .get(format!("{api}/v1/sources"))
+        .bearer_auth(key)
+        .send()
+        .await
+        .unwrap();
+    assert!(sources.status().is_success(), "{sources:?}");
+
+    service.signal(Signal::TERM);
+
+    assert_eq!(
+        service.wait(LIMIT).await.code(),
+        Some(0),
+        "{:#?}",
+        service.lines()
+    );
+    service.wait_for_line("the worker has stopped", LIMIT).await;
+}
+
+#[tokio::test]
+async fn a_service_without_the_key_of_a_stored_secret_does_not_start() {
+    let installation = Installation::on(TestDb::new().await);
+    let mut service = Process::start(installation.command(&["api"]).into());
+    let api = address(&service, "the API listens on").await;
+    let credential = json!({ "name": "acme", "domain": "acme.okta.com", "token": "00secret" });
+    let request = reqwest::Client::builder().timeout(LIMIT).build().unwrap();
+    let request = request
+        .post(format!("{api}/v1/credentials"))
+        .bearer_auth(installation.api_key());
+    assert!(
+        request
+            .json(&credential)
+            .send()
+            .await
+            .unwrap()
+            .status()
+            .is_success()
+    );
+    service.signal(Signal::TERM);
+    assert_eq!(service.wait(LIMIT).await.code(), Some(0));
+
+    let other = run(&mut program(&["sealing", "keygen"])).out;
+    let said = run(installation
+        .command(&["worker"])
+        .env("COLLECTOR_SEALING_KEYS", &other));
+
+    assert_eq!(said.code, Some(1));
+    let name = installation.key.split(':').next().unwrap();
+    assert!(
+        said.err.contains(&format!("does not hold: {name}")),
+        "{}",
+        said.err
+    );
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_named() {
+    let installation = Installation::on(TestDb::new().await);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let said = run(installation
+        .command(&["api"])
+        .env("COLLECTOR_API_LISTEN", &address));
+    assert_eq!(said.code, Some(1));
+    let line = format!("cannot listen on {address} (COLLECTOR_API_LISTEN)");
+    assert!(said.err.contains(&line), "{}", said.err);
+}
