@@ -57,6 +57,7 @@ CREATE TABLE logs (
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, source_id) REFERENCES sources (tenant_id, id) ON DELETE CASCADE
 ) WITH (fillfactor = 50);
+CREATE INDEX logs_source ON logs (tenant_id, source_id);
 CREATE UNIQUE INDEX logs_live ON logs (tenant_id, source_id) WHERE kind = 'live';
 
 -- Bodies that could not be read as a page, put aside after 20 equal failures over 6 hours.

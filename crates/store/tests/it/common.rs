@@ -39,6 +39,7 @@ pub(crate) fn store_at(url: &str, keys: KeyRing) -> Store {
 }
 
 /// A database, a store on it, and a tenant in it.
+#[derive(Clone)]
 pub(crate) struct House {
     pub(crate) db: std::sync::Arc<TestDb>,
     pub(crate) store: Store,
@@ -164,11 +165,16 @@ impl House {
         claimed.into_iter().map(|claimed| claimed.lease).collect()
     }
 
-    /// Leases the due job of a subject.
+    /// Leases the due job of a subject; the others of its kind are given back.
     pub(crate) async fn lease(&self, owner: i64, kind: JobKind, subject: Uuid) -> Lease {
         let leases = self.claim(owner, LEASE, kind).await;
-        let mut mine = leases.into_iter().filter(|lease| lease.subject == subject);
-        mine.next().expect("the job is due")
+        let (mut mine, others): (Vec<_>, Vec<_>) = leases
+            .into_iter()
+            .partition(|lease| lease.subject == subject);
+        let others: Vec<Fence> = others.iter().map(|lease| lease.fence).collect();
+        let given_back = self.store.give_back(owner, &others).await;
+        assert_eq!(given_back.expect("the database answers"), others.len());
+        mine.pop().expect("the job is due")
     }
 
     pub(crate) async fn lease_poll(&self, owner: i64, source: &Source) -> Lease {

@@ -8,7 +8,16 @@
     reason = "what the tests share fails like a test"
 )]
 
+mod claim_plan;
 mod common;
+mod dedupe;
+mod house_rules;
 mod lanes;
+mod lease_model;
+mod lease_stress;
 mod leases;
+mod migrations;
+mod page;
 mod poke;
+mod races;
+mod schema;
