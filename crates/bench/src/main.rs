@@ -1,1 +1,48 @@
-fn main() {}
+//! Benchmarks, and the kill story at length: `cargo run --release -p bench -- kill`.
+
+mod kill;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Measures okta-collector, and tries to make it lose events.
+#[derive(Debug, Parser)]
+#[command(name = "bench")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Ends real workers by SIGKILL while events flow and says what became of every event.
+    Kill(kill::Arguments),
+    /// Is the product: how the other commands start its processes.
+    #[command(hide = true, disable_help_flag = true)]
+    Collector {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let ended = match Arguments::parse().command {
+        Command::Kill(arguments) => kill::run(&arguments).await,
+        Command::Collector { arguments } => return collector(arguments).await,
+    };
+    match ended {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn collector(arguments: Vec<OsString>) -> ExitCode {
+    okta_collector::run(std::iter::once(OsString::from("okta-collector")).chain(arguments)).await
+}

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
+use std::iter::{Copied, Cycle};
 use std::path::Path;
+use std::slice::Iter;
 use std::time::Duration;
 
 use okta_sim::{Events, Fault, Generator, RateLimits, Sim, SimConfig};
@@ -105,8 +107,8 @@ impl fmt::Display for Outcome {
         )?;
         writeln!(
             f,
-            "lost {} not stored {} stored twice {} altered {}",
-            self.lost, self.not_stored, self.stored_twice, self.altered
+            "lost {} not stored {} stored twice {} out of order {} altered {}",
+            self.lost, self.not_stored, self.stored_twice, self.out_of_order, self.altered
         )?;
         write!(
             f,
@@ -124,6 +126,7 @@ struct Story {
     generator: Generator,
     made: i64,
     published: Vec<Vec<u8>>,
+    points: Cycle<Copied<Iter<'static, &'static str>>>,
 }
 
 /// Tells the story.
@@ -190,6 +193,7 @@ impl Story {
             generator: Generator::new(plan.seed),
             made: 0,
             published: Vec::new(),
+            points: POINTS.iter().copied().cycle(),
         }
     }
 
@@ -213,12 +217,9 @@ impl Story {
         }
     }
 
-    /// A worker of its own that stands still at a random point, and dies there.
+    /// A worker of its own that stands still at a point, one after the other, and dies there.
     async fn kill_at_point(&mut self) -> Option<String> {
-        let point = POINTS
-            .get(self.chance.random_range(0..POINTS.len()))
-            .copied()
-            .unwrap_or("sent");
+        let point = self.points.next().unwrap_or("sent");
         let pass = self.chance.random_range(1..=4);
         let mut victim = self
             .fleet
