@@ -30,7 +30,7 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let ended = match Arguments::parse().command {
-        Command::Kill(arguments) => kill::run(&arguments).await,
+        Command::Kill(arguments) => Box::pin(kill::run(&arguments)).await,
         Command::Collector { arguments } => return collector(arguments).await,
     };
     match ended {

@@ -36,12 +36,12 @@ pub(crate) struct Span {
 #[derive(Debug, thiserror::Error)]
 pub enum EventsError {
     /// The line, or the event of that number, is not one JSON object.
-    #[error("line {line} is not one JSON object: {source}")]
+    #[error("line {line} is not one JSON object: {flaw}")]
     Invalid {
         /// Its number.
         line: usize,
         /// What is wrong with it.
-        source: ScanError,
+        flaw: ScanError,
     },
     /// NDJSON has no blank lines.
     #[error("line {line} is blank: every line must hold one JSON object")]
@@ -149,7 +149,7 @@ impl EventsBuilder {
     fn take(&mut self, start: usize, len: usize) -> Result<(), EventsError> {
         let line = self.events.len() + 1;
         let event = self.open.get(start..start + len).unwrap_or_default();
-        let seen = scan(event).map_err(|source| EventsError::Invalid { line, source })?;
+        let seen = scan(event).map_err(|flaw| EventsError::Invalid { line, flaw })?;
         let published_ms = seen.published.and_then(published_ms);
         let too_large = |_| EventsError::TooLarge { line };
         self.events.spans.push(Span {
