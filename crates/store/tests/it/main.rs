@@ -8,8 +8,10 @@
     reason = "what the tests share fails like a test"
 )]
 
+mod budgets;
 mod claim_plan;
 mod common;
+mod credentials;
 mod dedupe;
 mod house_rules;
 mod lanes;
@@ -19,5 +21,7 @@ mod leases;
 mod migrations;
 mod page;
 mod poke;
+mod positions;
 mod races;
+mod retention;
 mod schema;

@@ -229,7 +229,7 @@ async fn a_tenant_takes_everything_of_it_along() {
 async fn ids_are_version_7_and_sort_by_time() {
     let db = TestDb::new().await;
     let client = db.client().await;
-    let query = "SELECT collector_uuid()::text FROM generate_series(1, 200) WHERE pg_sleep(0.002) IS NOT NULL";
+    let query = "SELECT collector_uuid()::text FROM generate_series(1, 200) WHERE pg_sleep(0.00001) IS NOT NULL";
     let ids = lines(&client, query).await;
     for id in &ids {
         let id: uuid::Uuid = id.parse().unwrap();
