@@ -180,7 +180,11 @@ impl Connector {
             .map_err(|error| unusable(format!("the database URL cannot be read: {error}")))?;
         pg.application_name(&config.application_name);
         pg.connect_timeout(config.wait);
+        // A peer that is gone without a word is noticed within a minute.
         pg.keepalives_idle(Duration::from_secs(30));
+        pg.keepalives_interval(Duration::from_secs(10));
+        pg.keepalives_retries(3);
+        pg.tcp_user_timeout(Duration::from_secs(30));
         // A random page of an SSD costs little more than the next one; without this the planner
         // reads whole lanes by bitmap.
         pg.options(format!(

@@ -37,10 +37,11 @@ fn raw_time(text: &str) -> Vec<String> {
         "localtime",
     ] {
         for (at, _) in text.match_indices(word) {
-            let before = text[..at].chars().next_back();
+            let (above, _) = text.split_at(at);
+            let before = above.chars().next_back();
             // `collector_now(`, `instant::now(` and the like are other functions.
             if !before.is_some_and(|c| c.is_alphanumeric() || "_:".contains(c)) {
-                let line = text[..at].lines().count();
+                let line = above.lines().count();
                 found.push(format!("line {line}: {word}"));
             }
         }
@@ -90,6 +91,9 @@ fn only_the_store_speaks_sql() {
             assert!(!is_database, "{name}: {dependency}");
         }
         for (path, text) in files(&folder.join("src"), ".rs") {
+            if path.ends_with("tests.rs") {
+                continue;
+            }
             for word in ["diesel::", "sql_query", "tokio_postgres::"] {
                 assert!(!text.contains(word), "{}: {word}", path.display());
             }

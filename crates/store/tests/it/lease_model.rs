@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use model::ids::SourceId;
 use model::job::{Fence, JobKind, Outcome};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use store::Completion;
+use testkit::time::Time;
+use uuid::Uuid;
 
 use crate::common::{House, MINUTE, done, failed, snoozed};
 
@@ -60,10 +62,6 @@ struct Model {
 }
 
 impl Model {
-    fn holds(&self, fence: &Fence) -> bool {
-        self.epoch == fence.epoch && self.owner == Some(fence.owner)
-    }
-
     fn claim(&mut self, owner: i64, now: Duration) -> bool {
         if self.parked || self.at > now + SLACK {
             return false;
@@ -124,129 +122,148 @@ impl Model {
     }
 }
 
-async fn check(commands: Vec<Command>) -> Result<(), TestCaseError> {
-    let (house, time) = House::with_time().await;
-    let mut sources = Vec::new();
-    let mut models = vec![Model::default(); JOBS];
-    for n in 0..JOBS {
-        sources.push(house.source(&format!("source{n}")).await.id);
+/// The database and the model, side by side.
+struct Pair {
+    house: House,
+    time: Time,
+    sources: Vec<Uuid>,
+    models: Vec<Model>,
+    now: Duration,
+    /// Every lease ever given, also those long lost: late writers.
+    leases: Vec<(usize, Fence)>,
+}
+
+impl Pair {
+    async fn new() -> Self {
+        let (house, time) = House::with_time().await;
+        let mut sources = Vec::new();
+        for n in 0..JOBS {
+            sources.push(house.source(&format!("source{n}")).await.id);
+        }
+        Self {
+            house,
+            time,
+            sources,
+            models: vec![Model::default(); JOBS],
+            now: Duration::ZERO,
+            leases: Vec::new(),
+        }
     }
-    let nth = |subject| {
-        sources
-            .iter()
-            .position(|id| *id == subject)
-            .expect("one of ours")
-    };
-    let mut now = Duration::ZERO;
-    // Every lease ever given, also those long lost: late writers.
-    let mut leases: Vec<(usize, Fence)> = Vec::new();
-    let pick = |leases: &[(usize, Fence)], n: usize| leases.iter().rev().nth(n).copied();
-    for command in commands {
+
+    async fn run(&mut self, command: Command) -> Result<(), TestCaseError> {
+        let (tenant, store) = (self.house.tenant, self.house.store.clone());
         match command {
-            Command::Claim { owner } => {
-                let claimed = house.claim(owner, LEASE, JobKind::Poll).await;
-                let mut expected: Vec<usize> = Vec::new();
-                for (n, model) in models.iter_mut().enumerate() {
-                    if model.claim(owner, now) {
-                        expected.push(n);
-                    }
-                }
-                let mut got = Vec::new();
-                for lease in claimed {
-                    let n = nth(lease.subject);
-                    let seen = (
-                        lease.fence.epoch,
-                        lease.fence.owner,
-                        lease.attempt,
-                        lease.lost,
-                    );
-                    let model = &models[n];
-                    prop_assert_eq!(
-                        seen,
-                        (model.epoch, owner, model.attempt, model.lost),
-                        "job {}",
-                        n
-                    );
-                    let grows = leases
-                        .iter()
-                        .all(|(m, old)| *m != n || old.epoch < lease.fence.epoch);
-                    prop_assert!(grows, "epochs grow");
-                    got.push(n);
-                    leases.push((n, lease.fence));
-                }
-                got.sort_unstable();
-                prop_assert_eq!(got, expected, "all that is due, nothing else");
-            }
-            Command::Beat { holder } => {
-                let Some((n, fence)) = pick(&leases, holder) else {
-                    continue;
-                };
-                let lost = house
-                    .store
-                    .heartbeat(fence.owner, LEASE, &[fence])
-                    .await
-                    .unwrap();
-                prop_assert_eq!(lost.is_empty(), models[n].holds(&fence));
-                if models[n].holds(&fence) {
-                    models[n].at = now + LEASE;
-                }
-            }
-            Command::End { holder, outcome } => {
-                let Some((n, fence)) = pick(&leases, holder) else {
-                    continue;
-                };
-                let end = Completion {
-                    fence,
-                    outcome,
-                    failing: None,
-                };
-                let accepted = house.store.complete(fence.owner, &[end]).await.unwrap();
-                prop_assert_eq!(
-                    accepted.len(),
-                    usize::from(models[n].holds(&fence)),
-                    "late ends are refused"
-                );
-                if models[n].holds(&fence) {
-                    models[n].end(outcome, now);
-                }
-            }
-            Command::GiveBack { holder } => {
-                let Some((n, fence)) = pick(&leases, holder) else {
-                    continue;
-                };
-                let given = house.store.give_back(fence.owner, &[fence]).await.unwrap();
-                prop_assert_eq!(given, usize::from(models[n].holds(&fence)));
-                if models[n].holds(&fence) {
-                    models[n].give_back(now);
-                }
-            }
+            Command::Claim { owner } => self.claim(owner).await,
+            Command::Beat { holder } => self.beat(holder).await,
+            Command::End { holder, outcome } => self.end(holder, outcome).await,
+            Command::GiveBack { holder } => self.give_back(holder).await,
             Command::PokeByOperator { job } => {
-                house
-                    .store
-                    .run_now(house.tenant, JobKind::Poll, sources[job])
-                    .await
-                    .unwrap();
-                models[job].poke(now);
+                let poked = store.run_now(tenant, JobKind::Poll, self.sources[job]);
+                poked.await.unwrap();
+                self.models[job].poke(self.now);
+                Ok(())
             }
             Command::Pause { job, paused } => {
-                // The pause alone: resuming through the store pokes as well.
-                let id = model::ids::SourceId(sources[job]);
-                let was = models[job].paused;
-                house
-                    .store
-                    .set_source_enabled(house.tenant, id, !paused)
-                    .await
-                    .unwrap();
-                models[job].pause(paused);
+                let id = SourceId(self.sources[job]);
+                let set = store.set_source_enabled(tenant, id, !paused);
+                set.await.unwrap();
+                let was = self.models[job].paused;
+                self.models[job].pause(paused);
                 if was && !paused {
-                    models[job].poke(now);
+                    // Resuming pokes as well.
+                    self.models[job].poke(self.now);
                 }
+                Ok(())
             }
             Command::Advance(by) => {
-                time.advance(by).await;
-                now += by;
+                self.time.advance(by).await;
+                self.now += by;
+                Ok(())
             }
         }
+    }
+
+    async fn claim(&mut self, owner: i64) -> Result<(), TestCaseError> {
+        let claimed = self.house.claim(owner, LEASE, JobKind::Poll).await;
+        let mut expected: Vec<usize> = Vec::new();
+        for (n, model) in self.models.iter_mut().enumerate() {
+            if model.claim(owner, self.now) {
+                expected.push(n);
+            }
+        }
+        let mut got = Vec::new();
+        for lease in claimed {
+            let n = self.sources.iter().position(|id| *id == lease.subject);
+            let (n, fence) = (n.expect("one of ours"), lease.fence);
+            let model = &self.models[n];
+            let expected = (model.epoch, owner, model.attempt, model.lost);
+            let seen = (fence.epoch, fence.owner, lease.attempt, lease.lost);
+            prop_assert_eq!(seen, expected, "job {}", n);
+            let mut before = self.leases.iter().filter(|(m, _)| *m == n);
+            prop_assert!(
+                before.all(|(_, old)| old.epoch < fence.epoch),
+                "epochs grow"
+            );
+            got.push(n);
+            self.leases.push((n, fence));
+        }
+        got.sort_unstable();
+        prop_assert_eq!(got, expected, "all that is due, and nothing else");
+        Ok(())
+    }
+
+    /// One of the last leases, and its job's model if it still holds.
+    fn holder(&mut self, n: usize) -> Option<(Fence, Option<&mut Model>)> {
+        let (job, fence) = self.leases.iter().rev().nth(n).copied()?;
+        let model = &mut self.models[job];
+        let holds = model.epoch == fence.epoch && model.owner == Some(fence.owner);
+        Some((fence, holds.then_some(model)))
+    }
+
+    async fn beat(&mut self, holder: usize) -> Result<(), TestCaseError> {
+        let (store, now) = (self.house.store.clone(), self.now);
+        let Some((fence, model)) = self.holder(holder) else {
+            return Ok(());
+        };
+        let lost = store.heartbeat(fence.owner, LEASE, &[fence]).await.unwrap();
+        prop_assert_eq!(lost.is_empty(), model.is_some());
+        if let Some(model) = model {
+            model.at = now + LEASE;
+        }
+        Ok(())
+    }
+
+    async fn end(&mut self, holder: usize, outcome: Outcome) -> Result<(), TestCaseError> {
+        let (house, now) = (self.house.clone(), self.now);
+        let Some((fence, model)) = self.holder(holder) else {
+            return Ok(());
+        };
+        let accepted = house.end_as(fence, outcome, None).await;
+        prop_assert_eq!(accepted, model.is_some(), "late ends are refused");
+        if let Some(model) = model {
+            model.end(outcome, now);
+        }
+        Ok(())
+    }
+
+    async fn give_back(&mut self, holder: usize) -> Result<(), TestCaseError> {
+        let (store, now) = (self.house.store.clone(), self.now);
+        let Some((fence, model)) = self.holder(holder) else {
+            return Ok(());
+        };
+        let given = store.give_back(fence.owner, &[fence]).await.unwrap();
+        prop_assert_eq!(given, usize::from(model.is_some()));
+        if let Some(model) = model {
+            model.give_back(now);
+        }
+        Ok(())
+    }
+}
+
+async fn check(commands: Vec<Command>) -> Result<(), TestCaseError> {
+    let mut pair = Pair::new().await;
+    for command in commands {
+        pair.run(command).await?;
     }
     Ok(())
 }

@@ -4,12 +4,10 @@
     clippy::expect_used,
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::missing_panics_doc,
     reason = "what the tests share fails like a test"
 )]
 
 mod budgets;
-mod claim_plan;
 mod common;
 mod credentials;
 mod dedupe;
@@ -20,8 +18,14 @@ mod lease_stress;
 mod leases;
 mod migrations;
 mod page;
+mod plans;
 mod poke;
+mod pool;
 mod positions;
 mod races;
 mod retention;
 mod schema;
+mod settings;
+mod status;
+mod stress;
+mod tenants;

@@ -7,7 +7,7 @@ use model::ids::LogId;
 use model::job::{Fence, JobKind};
 use store::{Batch, Log, NewPage, Source, StoreError};
 
-use crate::common::{DAY, Events, HOUR, House, LEASE, MINUTE, done};
+use crate::common::{DAY, Events, HOUR, House, LEASE, done};
 
 async fn batches(house: &House, log: &Log) -> Vec<Batch> {
     let all = house
@@ -93,7 +93,7 @@ async fn batches_are_read_back_byte_for_byte_with_their_hours() {
     let batch = &all[0];
     assert_eq!(batch.ndjson, page.ndjson);
     assert_eq!((batch.head.number, batch.head.events), (1, 5));
-    assert_eq!(batch.head.bytes as usize, page.ndjson.len());
+    assert_eq!(usize::try_from(batch.head.bytes), Ok(page.ndjson.len()));
     let receipt = batch.received_at.timestamp().div_euclid(3600) * 3600;
     let receipt = DateTime::from_timestamp(receipt, 0);
     let hours: Vec<Option<DateTime<Utc>>> = batch.hours().map(Some).collect();
@@ -248,7 +248,7 @@ async fn a_page_renews_the_lease_and_clears_troubles() {
     let (house, time) = House::with_time().await;
     let source = house.source("acme").await;
     let lease = house.lease_poll(1, &source).await;
-    time.advance(LEASE - MINUTE / 4).await;
+    time.advance(LEASE * 3 / 4).await;
     let log = house.log(&source).await;
     let trouble = model::status::Trouble::OktaUnavailable;
     house
@@ -261,14 +261,14 @@ async fn a_page_renews_the_lease_and_clears_troubles() {
         (log.trouble.as_deref(), log.failures),
         (Some("okta_unavailable"), 1)
     );
-    time.advance(LEASE - MINUTE / 4).await;
+    time.advance(LEASE * 3 / 4).await;
 
     house
         .append(lease.fence, &log, &Events::default(), "next")
         .await
         .unwrap();
 
-    time.advance(LEASE - MINUTE / 4).await;
+    time.advance(LEASE * 3 / 4).await;
     assert!(house.claim(2, LEASE, JobKind::Poll).await.is_empty());
     let log = house.log(&source).await;
     assert_eq!(

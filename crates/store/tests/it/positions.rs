@@ -84,8 +84,8 @@ fn dead(number: i64, index: i32) -> DeadEvent {
     }
 }
 
-fn to(position: &Position, number: i64, index: i32) -> Option<(chrono::NaiveDate, i64, i32)> {
-    Some((position.day, number, index))
+fn to(position: &Position, number: i64, index: i32) -> (chrono::NaiveDate, i64, i32) {
+    (position.day, number, index)
 }
 
 #[tokio::test]
@@ -104,7 +104,7 @@ async fn a_delivery_moves_the_position_and_is_counted() {
     assert_eq!(about(&house, &route).await.position, begun);
 
     let settled = Settled {
-        to: to(&begun, 3, 5),
+        to: Some(to(&begun, 3, 5)),
         delivered: vec![(hour(), 24)],
         dead: vec![dead(2, 3)],
         ..Settled::default()
@@ -170,7 +170,7 @@ async fn a_failed_attempt_keeps_position_and_flight_and_says_why() {
     assert!(row.trouble_at.is_some() && row.last_success_at.is_none());
 
     let settled = Settled {
-        to: to(&at, 2, 0),
+        to: Some(to(&at, 2, 0)),
         delivered: vec![(hour(), 10)],
         ..Settled::default()
     };
@@ -209,7 +209,7 @@ async fn a_crash_between_sending_and_settling_leaves_the_flight_for_the_next() {
     );
     assert_eq!(seen.route.format, "ecs");
     let settled = Settled {
-        to: to(&seen.position, 4, 2),
+        to: Some(to(&seen.position, 4, 2)),
         ..Settled::default()
     };
     house
@@ -235,7 +235,7 @@ async fn nothing_is_settled_from_a_stale_position_or_lease() {
         .await
         .unwrap();
     let settled = Settled {
-        to: to(&begun, 2, 0),
+        to: Some(to(&begun, 2, 0)),
         delivered: vec![(hour(), 10)],
         dead: vec![dead(1, 1)],
         ..Settled::default()
@@ -297,7 +297,7 @@ async fn a_settling_that_breaks_off_before_its_commit_leaves_nothing() {
         .clone()
         .with_points(Points::armed("before_position".parse().unwrap(), stop));
     let settled = Settled {
-        to: to(&begun, 2, 0),
+        to: Some(to(&begun, 2, 0)),
         delivered: vec![(hour(), 9)],
         dead: vec![dead(1, 1)],
         ..Settled::default()
@@ -347,7 +347,7 @@ async fn a_recalled_run_of_refused_events_is_undelivered_again_to_the_last_one()
             .await
             .unwrap();
         let settled = Settled {
-            to: to(&at, number, index),
+            to: Some(to(&at, number, index)),
             delivered: vec![(hour(), delivered)],
             dead: letters,
             refused: Some((in_row, "too_large".to_owned(), begin)),
@@ -414,7 +414,7 @@ async fn a_recalled_run_of_refused_events_is_undelivered_again_to_the_last_one()
     );
     // And all of it may die again.
     let settled = Settled {
-        to: to(&at, 2, 0),
+        to: Some(to(&at, 2, 0)),
         dead: (5..10).map(|n| dead(1, n)).collect(),
         ..Settled::default()
     };
@@ -432,7 +432,7 @@ async fn dead_letters_are_listed_in_the_order_of_the_log() {
     let at = about(&house, &route).await.position;
     let all: Vec<DeadEvent> = (0..10).map(|n| dead(1, n)).collect();
     let settled = Settled {
-        to: to(&at, 2, 0),
+        to: Some(to(&at, 2, 0)),
         dead: all,
         ..Settled::default()
     };
