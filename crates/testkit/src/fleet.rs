@@ -187,6 +187,7 @@ pub fn free_port() -> u16 {
 fn command(program: &Program, settings: &[(String, String)], arguments: &[&str]) -> Command {
     let mut command = Command::new(&program.path);
     command
+        .args(&program.prefix)
         .args(arguments)
         .envs(settings.iter().map(|(name, value)| (name, value)));
     command
