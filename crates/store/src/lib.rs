@@ -9,6 +9,7 @@ mod api_keys;
 mod batch_ids;
 mod batches;
 mod budgets;
+mod credential_checks;
 mod credentials;
 mod dead_letters;
 mod destinations;

@@ -1,29 +1,23 @@
 //! Credentials: sealed, judged, probed, replaced, deleted.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use model::credential::CredentialState;
 use model::ids::{CredentialId, SourceId};
 use model::job::JobKind;
 use model::status::Trouble;
-use secrecy::ExposeSecret;
-use store::sealing::SealingError;
 use store::{
     Conflict, Credential, CredentialChange, CredentialChoice, NewCredential, NewSource, Resource,
     SourceChange, StoreError,
 };
 
-use crate::common::{
-    DAY, HOUR, House, LEASE, MINUTE, TOKEN, done, failed, house_of, key_ring, new_source, store_at,
-};
+use crate::common::{DAY, HOUR, House, LEASE, MINUTE, done, failed, house_of, new_source};
 
 const PROBE: JobKind = JobKind::CheckCredential;
 
-fn id(credential: &Credential) -> CredentialId {
+pub(crate) fn id(credential: &Credential) -> CredentialId {
     CredentialId(credential.id)
 }
 
-fn new_token(token: &str) -> CredentialChange {
+pub(crate) fn new_token(token: &str) -> CredentialChange {
     CredentialChange {
         token: Some(token.into()),
         ..CredentialChange::default()
@@ -44,131 +38,6 @@ async fn refuse(house: &House, seen: &Credential) -> bool {
             .store
             .credential_refused(house.tenant, seen, Trouble::TokenRefused, "401", HOUR);
     refused.await.unwrap()
-}
-
-/// Every row of every table as text.
-async fn dump(house: &House) -> String {
-    let client = house.client().await;
-    let tables = "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";
-    let mut text = String::new();
-    for table in client.query(tables, &[]).await.unwrap() {
-        let table: String = table.get(0);
-        for row in client
-            .query(&format!("SELECT t::text FROM {table} t"), &[])
-            .await
-            .unwrap()
-        {
-            text.push_str(row.get(0));
-            text.push('\n');
-        }
-    }
-    text
-}
-
-#[tokio::test]
-async fn the_token_is_nowhere_in_the_database() {
-    let house = House::new().await;
-    let source = house.source("acme").await;
-    let credential = CredentialId(source.credential_id);
-    house
-        .store
-        .update_credential(house.tenant, credential, new_token(TOKEN), None)
-        .await
-        .unwrap();
-    house
-        .store
-        .poll_context(house.tenant, SourceId(source.id))
-        .await
-        .unwrap();
-
-    let dump = dump(&house).await;
-
-    assert!(dump.contains("acme.okta.com"), "the dump is a dump");
-    let bytes = TOKEN.as_bytes();
-    let hex = |bytes: &[u8]| {
-        use std::fmt::Write;
-        bytes.iter().fold(String::new(), |mut hex, byte| {
-            write!(hex, "{byte:02x}").unwrap();
-            hex
-        })
-    };
-    assert!(!dump.contains(TOKEN) && !dump.to_lowercase().contains(&hex(bytes)));
-    // Base64 at any of its three alignments, ends left out.
-    for skip in 0..3 {
-        let encoded = STANDARD.encode(&bytes[skip..]);
-        let (middle, _) = encoded.split_at(encoded.len() - 4);
-        assert!(
-            !dump.contains(middle) && !dump.contains(&hex(middle.as_bytes())),
-            "{middle}"
-        );
-    }
-    let shown = format!(
-        "{:?}",
-        house
-            .store
-            .open_credential(house.tenant, credential)
-            .await
-            .unwrap()
-    );
-    assert!(!shown.contains(TOKEN), "{shown}");
-}
-
-#[tokio::test]
-async fn a_token_opens_for_its_own_row_and_with_its_own_key_only() {
-    let house = House::new().await;
-    let one = house.credential_with("one", "00one").await;
-    let two = house.credential_with("two", "00two").await;
-    let open = async |credential: &Credential| {
-        house
-            .store
-            .open_credential(house.tenant, id(credential))
-            .await
-            .unwrap()
-            .token
-    };
-    assert_eq!(open(&one).await.unwrap().expose_secret(), "00one");
-    assert_ne!(one.fingerprint, two.fingerprint);
-
-    house.execute(&format!(
-        "UPDATE credentials c SET seal_dek = o.seal_dek, seal_body = o.seal_body FROM credentials o WHERE c.id = '{}' AND o.id = '{}'",
-        two.id, one.id
-    )).await;
-    assert!(matches!(open(&two).await, Err(SealingError::Broken(_))));
-
-    let stranger = store_at(house.db.url(), key_ring());
-    let opened = stranger
-        .open_credential(house.tenant, id(&one))
-        .await
-        .unwrap();
-    assert!(matches!(opened.token, Err(SealingError::UnknownKey(_))));
-    assert_eq!(stranger.missing_sealing_keys().await.unwrap().len(), 1);
-    assert!(house.store.missing_sealing_keys().await.unwrap().is_empty());
-    assert_eq!(house.store.secrets_by_key().await.unwrap()[0].1, 2);
-}
-
-#[tokio::test]
-async fn an_old_secret_put_back_does_not_open() {
-    let house = House::new().await;
-    let credential = house.credential("acme").await;
-    house
-        .execute("CREATE TABLE backup AS SELECT seal_kek, seal_dek, seal_body FROM credentials")
-        .await;
-    house
-        .store
-        .update_credential(house.tenant, id(&credential), new_token("00new"), None)
-        .await
-        .unwrap();
-    house
-        .execute(
-            "UPDATE credentials c SET seal_dek = b.seal_dek, seal_body = b.seal_body FROM backup b",
-        )
-        .await;
-    let opened = house
-        .store
-        .open_credential(house.tenant, id(&credential))
-        .await
-        .unwrap();
-    assert!(matches!(opened.token, Err(SealingError::Broken(_))));
 }
 
 #[tokio::test]

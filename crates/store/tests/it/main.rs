@@ -10,7 +10,9 @@
 mod budgets;
 mod common;
 mod credentials;
+mod dead_letters;
 mod dedupe;
+mod deletion;
 mod house_rules;
 mod lanes;
 mod lease_model;
@@ -25,6 +27,7 @@ mod positions;
 mod races;
 mod retention;
 mod schema;
+mod secrets;
 mod settings;
 mod status;
 mod stress;
