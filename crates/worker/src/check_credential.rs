@@ -9,8 +9,8 @@ use model::origin::Origin;
 use okta::{Auth, Failure, PageRequest};
 use store::{BudgetKey, Credential, Grant, StoreError};
 
+use crate::context::{Context, Ran};
 use crate::poll::{failure_of_credential, window};
-use crate::runner::{Context, Ran};
 
 pub(crate) async fn run(context: &Context, lease: &Lease) -> Result<Ran, StoreError> {
     let again = Outcome::Done {

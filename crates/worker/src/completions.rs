@@ -6,24 +6,31 @@ use std::time::{Duration, Instant};
 
 use model::ids::JobId;
 use model::job::{Fence, Outcome};
-use store::{Completion, Store};
+use store::{Completion, Store, StoreError};
 use tokio::sync::{Notify, mpsc};
+use tokio::time::timeout;
 
+use crate::lanes::Hint;
 use crate::metrics::Metrics;
 use crate::slots::Slot;
 
 /// Ends written by one statement.
 const AT_ONCE: usize = 64;
 
+/// How long one statement may take before it is tried again.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// An end to be written.
 #[derive(Debug)]
 pub(crate) struct End {
     pub(crate) what: What,
     pub(crate) lane: i32,
+    /// When the job was leased.
+    pub(crate) asked: Instant,
     /// After this the lease has run out anyway.
     pub(crate) deadline: Instant,
-    /// Held until the end is written.
-    pub(crate) _slot: Slot,
+    /// Held until the end is written; none if the job never ran.
+    pub(crate) _slot: Option<Slot>,
 }
 
 /// How a run ended.
@@ -31,12 +38,12 @@ pub(crate) struct End {
 pub(crate) enum What {
     /// With an outcome.
     Completed(Completion),
-    /// Broken off by shutdown: due again at once.
+    /// Not begun, or broken off by shutdown: due again at once.
     GivenBack(Fence),
 }
 
 /// Tells the runner when jobs are due that this process has just planned.
-pub(crate) type Hints = mpsc::UnboundedSender<(i32, Duration)>;
+pub(crate) type Hints = mpsc::UnboundedSender<Hint>;
 
 /// Writes ends until all senders are gone. A database that is away is waited for, as long as the
 /// leases last.
@@ -62,62 +69,63 @@ pub(crate) async fn write_ends(
 
 /// Writes a batch; `false`: the database did not answer.
 async fn write(store: &Store, owner: i64, batch: &[End], hints: &Hints, metrics: &Metrics) -> bool {
-    let completed: Vec<Completion> = batch
-        .iter()
-        .filter_map(|end| completion(end.what))
-        .collect();
-    let given_back: Vec<Fence> = batch
-        .iter()
-        .filter_map(|end| given_back(end.what))
-        .collect();
-    if !given_back.is_empty()
-        && let Err(error) = store.give_back(owner, &given_back).await
-    {
-        tracing::warn!(%error, "could not give back {} leases", given_back.len());
-        return false;
-    }
-    if completed.is_empty() {
-        return true;
-    }
-    match store.complete(owner, &completed).await {
-        Ok(accepted) => {
+    match timeout(PATIENCE, try_write(store, owner, batch)).await {
+        Ok(Ok(accepted)) => {
             note(batch, &accepted, hints, metrics);
             true
         }
-        Err(error) => {
-            tracing::warn!(%error, "could not complete {} jobs", completed.len());
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "could not end {} jobs", batch.len());
+            false
+        }
+        Err(_elapsed) => {
+            tracing::warn!("could not end {} jobs: no answer in time", batch.len());
             false
         }
     }
 }
 
-fn note(batch: &[End], accepted: &[JobId], hints: &Hints, metrics: &Metrics) {
+/// Returns the completions that were accepted. Trying again what was written already does nothing.
+async fn try_write(store: &Store, owner: i64, batch: &[End]) -> Result<Vec<JobId>, StoreError> {
+    let mut completed: Vec<Completion> = Vec::new();
+    let mut given_back: Vec<Fence> = Vec::new();
     for end in batch {
-        let Some(completion) = completion(end.what) else {
-            continue;
-        };
-        if accepted.contains(&completion.fence.job) {
-            let (Outcome::Done { next: wait }
-            | Outcome::Snoozed { wait }
-            | Outcome::Failed { wait }) = completion.outcome;
-            // The runner may be gone already; then nobody needs the hint.
-            hints.send((end.lane, wait)).ok();
-        } else {
-            metrics.fenced("completion");
+        match end.what {
+            What::Completed(completion) => completed.push(completion),
+            What::GivenBack(fence) => given_back.push(fence),
         }
     }
-}
-
-fn completion(what: What) -> Option<Completion> {
-    match what {
-        What::Completed(completion) => Some(completion),
-        What::GivenBack(_) => None,
+    if !given_back.is_empty() {
+        store.give_back(owner, &given_back).await?;
     }
+    if completed.is_empty() {
+        return Ok(Vec::new());
+    }
+    store.complete(owner, &completed).await
 }
 
-fn given_back(what: What) -> Option<Fence> {
-    match what {
-        What::GivenBack(fence) => Some(fence),
-        What::Completed(_) => None,
+fn note(batch: &[End], accepted: &[JobId], hints: &Hints, metrics: &Metrics) {
+    for end in batch {
+        let (wait, failing) = match end.what {
+            What::GivenBack(_) => (Duration::ZERO, None),
+            What::Completed(completion) if accepted.contains(&completion.fence.job) => {
+                let (Outcome::Done { next: wait }
+                | Outcome::Snoozed { wait }
+                | Outcome::Failed { wait }) = completion.outcome;
+                (wait, completion.failing)
+            }
+            What::Completed(_) => {
+                metrics.fenced("completion");
+                continue;
+            }
+        };
+        let hint = Hint::Ended {
+            lane: end.lane,
+            asked: end.asked,
+            wait,
+            failing,
+        };
+        // The runner may be gone already; then nobody needs the hint.
+        hints.send(hint).ok();
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use model::job::Outcome;
 use store::StoreError;
 
-use crate::runner::{Context, Ran};
+use crate::context::{Context, Ran};
 
 const EVERY: Duration = Duration::from_hours(1);
 

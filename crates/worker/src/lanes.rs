@@ -26,6 +26,29 @@ struct Lane {
     due: Option<Instant>,
     floor: Option<DateTime<Utc>>,
     swept: Instant,
+    /// When new work was last heard of. A job that was running then runs once more.
+    work: Option<Instant>,
+}
+
+/// Something this process has just done to a lane.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Hint {
+    /// New work has made a job of it due, now or when its present run ends.
+    Work {
+        /// The lane.
+        lane: i32,
+    },
+    /// A run has ended.
+    Ended {
+        /// The lane it was leased from.
+        lane: i32,
+        /// When it was leased.
+        asked: Instant,
+        /// When the job runs again, unless new work came meanwhile.
+        wait: Duration,
+        /// Whether its route counts as failing now; that decides its lane.
+        failing: Option<bool>,
+    },
 }
 
 /// The lanes of a process.
@@ -65,6 +88,7 @@ impl Lanes {
                     due,
                     floor: None,
                     swept: now,
+                    work: None,
                 };
                 self.lanes.insert(row.id, lane);
                 self.turns.push_back(row.id);
@@ -72,11 +96,33 @@ impl Lanes {
         }
     }
 
-    /// Notes that a job of a lane will be due.
-    pub(crate) fn hint(&mut self, lane: i32, at: Instant) {
-        if let Some(lane) = self.lanes.get_mut(&lane) {
-            lane.due = Some(lane.due.map_or(at, |due| due.min(at)));
-        }
+    /// Notes when a job of a lane will be due. `true`: the job has moved to another lane, only a look
+    /// at the database tells which.
+    pub(crate) fn hint(&mut self, hint: &Hint, now: Instant) -> bool {
+        let (Hint::Work { lane: id } | Hint::Ended { lane: id, .. }) = hint;
+        let Some(lane) = self.lanes.get_mut(id) else {
+            return true;
+        };
+        let at = match hint {
+            Hint::Work { .. } => {
+                lane.work = Some(now);
+                now
+            }
+            Hint::Ended {
+                asked,
+                wait,
+                failing,
+                ..
+            } => {
+                if failing.is_some_and(|failing| failing != (lane.class == Class::Failing)) {
+                    return true;
+                }
+                let once_more = lane.work.is_some_and(|work| work >= *asked);
+                if once_more { now } else { now + *wait }
+            }
+        };
+        lane.due = Some(lane.due.map_or(at, |due| due.min(at)));
+        false
     }
 
     /// The next due lanes of a class, in turn, for so many free slots.
@@ -197,8 +243,51 @@ mod tests {
         let pick = lanes.pick(Class::Poll, 4, now).unwrap();
         lanes.claimed(&pick, &[]);
         assert!(lanes.pick(Class::Poll, 4, now).is_none());
-        lanes.hint(1, now);
+        assert!(!lanes.hint(&Hint::Work { lane: 1 }, now));
         assert!(lanes.pick(Class::Poll, 4, now).is_some());
+    }
+
+    #[test]
+    fn work_that_came_during_a_run_makes_its_lane_due_at_its_end() {
+        let start = Instant::now();
+        let mut lanes = lanes(&[(1, -1.0)], start);
+        let pick = lanes.pick(Class::Poll, 4, start).unwrap();
+        lanes.claimed(&pick, &[]);
+        let ended = |asked| Hint::Ended {
+            lane: 1,
+            asked,
+            wait: Duration::from_hours(1),
+            failing: None,
+        };
+
+        lanes.hint(&ended(start), start);
+        assert!(lanes.pick(Class::Poll, 4, start).is_none());
+        lanes.hint(&Hint::Work { lane: 1 }, start + Duration::from_secs(1));
+        let pick = lanes.pick(Class::Poll, 4, start + Duration::from_secs(1));
+        lanes.claimed(&pick.unwrap(), &[]);
+        lanes.hint(&ended(start), start + Duration::from_secs(2));
+        assert!(
+            lanes
+                .pick(Class::Poll, 4, start + Duration::from_secs(2))
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn a_job_that_changes_its_lane_asks_for_a_look() {
+        let now = Instant::now();
+        let mut lanes = lanes(&[(1, -1.0)], now);
+        let ended = |failing| Hint::Ended {
+            lane: 1,
+            asked: now,
+            wait: Duration::ZERO,
+            failing,
+        };
+        assert!(lanes.hint(&ended(Some(true)), now));
+        assert!(!lanes.hint(&ended(Some(false)), now));
+        assert!(!lanes.hint(&ended(None), now));
+        let unknown = Hint::Work { lane: 7 };
+        assert!(lanes.hint(&unknown, now));
     }
 
     #[test]

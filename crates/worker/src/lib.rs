@@ -7,12 +7,15 @@
 
 mod check_credential;
 mod completions;
+mod context;
 mod deliver;
+mod execute;
 mod health;
 mod janitor;
 mod lanes;
 mod metrics;
 mod poll;
+mod presence;
 mod runner;
 mod running;
 mod slots;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use model::job::JobKind;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// Jobs that share slots, so that no class can starve another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,6 +56,7 @@ pub(crate) struct Pool {
     deliver: Arc<Semaphore>,
     failing: Arc<Semaphore>,
     care: Arc<Semaphore>,
+    freed: Arc<Notify>,
 }
 
 impl Pool {
@@ -66,7 +67,13 @@ impl Pool {
             deliver: semaphore(slots.deliver),
             failing: semaphore(slots.deliver / 4),
             care: semaphore(slots.care),
+            freed: Arc::default(),
         }
+    }
+
+    /// Told whenever a slot may have become free.
+    pub(crate) fn freed(&self) -> &Arc<Notify> {
+        &self.freed
     }
 
     fn semaphore(&self, class: Class) -> &Arc<Semaphore> {
@@ -111,6 +118,7 @@ impl Slot {
         match Arc::clone(&self.pool.failing).try_acquire_owned() {
             Ok(permit) => {
                 *held = (Class::Failing, permit);
+                self.pool.freed.notify_one();
                 true
             }
             Err(_) => false,

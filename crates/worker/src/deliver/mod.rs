@@ -7,16 +7,19 @@
 mod plan;
 mod verdict;
 
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
-use forward::{Batch, Destination, Report, Then};
+use forward::{Batch, Destination, Limits, Report, Then};
+use futures_util::FutureExt;
 use model::ids::{RouteId, TenantId};
 use model::job::{Lease, Outcome};
 use model::point::Point;
 use model::status::Trouble;
 use store::{Position, Settled, StoreError};
 
-use crate::runner::{Context, Ran, backoff_for};
+use crate::context::{Context, Ran, backoff_for, readable};
+use crate::execute::panic_text;
 use crate::slots::Slot;
 use plan::{Load, Planned};
 
@@ -25,6 +28,9 @@ const TIME: Duration = Duration::from_secs(30);
 
 /// A route whose request is unanswered for this long gives its healthy slot back.
 const SLOW: Duration = Duration::from_secs(1);
+
+/// The longest wait for an answer; destinations have shorter deadlines of their own.
+const ANSWER: Duration = Duration::from_mins(1);
 
 /// A route with nothing to deliver looks again after this long, should a poke be lost.
 const IDLE: Duration = Duration::from_hours(1);
@@ -45,6 +51,7 @@ pub(crate) async fn run(context: &Context, lease: &Lease, slot: &Slot) -> Result
     if !about.route.enabled {
         return Ok(idle);
     }
+    let shown = about.route.trouble.as_deref().and_then(Trouble::from_code);
     let mut delivery = Delivery {
         context,
         lease,
@@ -52,22 +59,18 @@ pub(crate) async fn run(context: &Context, lease: &Lease, slot: &Slot) -> Result
         tenant,
         kind: about.destination.kind,
         position: about.position,
+        shown,
     };
-    match context
-        .worker
-        .destinations
-        .open(&delivery.kind, &about.destination.config)
-    {
+    let config = &about.destination.config;
+    match context.worker.destinations.open(&delivery.kind, config) {
         Ok(destination) => {
-            delivery
-                .run(destination.as_ref(), &about.route.format)
-                .await
+            let format = &about.route.format;
+            delivery.run(destination.as_ref(), format).await
         }
         Err(error) => {
             // Even without anything to send: who set this up should see it at once.
-            delivery
-                .stop(Trouble::DestinationRefuses, error.to_string())
-                .await
+            let detail = error.to_string();
+            delivery.stop(Trouble::DestinationRefuses, detail).await
         }
     }
 }
@@ -79,6 +82,8 @@ struct Delivery<'a> {
     tenant: TenantId,
     kind: String,
     position: Position,
+    /// The trouble that the status shows.
+    shown: Option<Trouble>,
 }
 
 impl Delivery<'_> {
@@ -90,45 +95,40 @@ impl Delivery<'_> {
         let begun = Instant::now();
         let mut succeeded = None;
         loop {
+            let limits = self.limits(destination);
             let planned = match plan::load(
                 self.context,
                 self.tenant,
                 &self.position,
-                destination.limits(),
+                limits,
                 format,
             )
             .await?
             {
                 Load::Batch(planned) => planned,
-                Load::Nothing => {
-                    return Ok(Ran {
-                        outcome: Outcome::Done { next: IDLE },
-                        failing: succeeded,
-                    });
-                }
+                Load::Nothing => return self.idle(succeeded).await,
                 Load::Unreadable(detail) => {
                     return self.stop(Trouble::BatchUnreadable, detail).await;
                 }
             };
             if self.position.flight().as_ref() != Some(&planned.flight) {
+                let lease_for = self.context.worker.config.lease;
                 let store = &self.context.worker.store;
                 self.position = store
                     .begin_flight(
                         &self.lease.fence,
-                        self.context.worker.config.lease,
+                        lease_for,
                         &self.position,
                         &planned.flight,
                     )
                     .await?;
             }
-            let Some(report) = self.send(destination, &planned.batch).await else {
-                return self
-                    .fail(
-                        Trouble::DestinationUnavailable,
-                        "no answer within a second, and no slot left to wait in".to_owned(),
-                        None,
-                    )
-                    .await;
+            let report = match self.send(destination, &planned.batch).await {
+                Ok(report) => report,
+                Err(detail) => {
+                    let trouble = Trouble::DestinationUnavailable;
+                    return self.fail(trouble, detail, None).await;
+                }
             };
             self.context.worker.store.points().reach(Point::Sent);
             let ended = self.settle(&planned, report).await?;
@@ -147,15 +147,57 @@ impl Delivery<'_> {
         }
     }
 
-    /// One attempt. `None`: it was slow and there is no slot for slow ones; what became of it is not
-    /// known, so it is sent again.
-    async fn send(&self, destination: &dyn Destination, batch: &Batch) -> Option<Report> {
-        let mut attempt = std::pin::pin!(destination.deliver(batch));
-        match tokio::time::timeout(SLOW, attempt.as_mut()).await {
-            Ok(report) => Some(report),
-            Err(_slow) if self.slot.leave_healthy() => Some(attempt.await),
-            Err(_slow) => None,
+    /// A route that has stopped tries with as many events as stopped it: what the destination takes
+    /// behind them would come again with every try.
+    fn limits(&self, destination: &dyn Destination) -> Limits {
+        let limits = destination.limits();
+        let stopped = self.shown == Some(Trouble::EventsRefused);
+        let most = usize::try_from(verdict::TOO_MANY).unwrap_or(usize::MAX);
+        Limits {
+            max_events: if stopped {
+                limits.max_events.min(most)
+            } else {
+                limits.max_events
+            },
+            ..limits
         }
+    }
+
+    /// Nothing waits for delivery, so nothing is wrong with it.
+    async fn idle(&mut self, succeeded: Option<bool>) -> Result<Ran, StoreError> {
+        if self.shown.is_some() {
+            self.write(&Settled::default()).await?;
+        }
+        Ok(Ran {
+            outcome: Outcome::Done { next: IDLE },
+            failing: succeeded,
+        })
+    }
+
+    /// One attempt. The error says why there is no report: what became of the batch is not known
+    /// then, so it is sent again.
+    async fn send(&self, destination: &dyn Destination, batch: &Batch) -> Result<Report, String> {
+        let attempt = AssertUnwindSafe(destination.deliver(batch)).catch_unwind();
+        let mut attempt = std::pin::pin!(attempt);
+        let answer = match tokio::time::timeout(SLOW, attempt.as_mut()).await {
+            Ok(answer) => answer,
+            Err(_slow) if self.slot.leave_healthy() => {
+                let rest = ANSWER.saturating_sub(SLOW);
+                tokio::time::timeout(rest, attempt)
+                    .await
+                    .map_err(|_elapsed| format!("no answer within {ANSWER:?}"))?
+            }
+            Err(_slow) => {
+                return Err(format!(
+                    "no answer within {SLOW:?}, and all slots for slow routes are taken"
+                ));
+            }
+        };
+        answer.map_err(|panic| {
+            let text = panic_text(panic.as_ref());
+            tracing::error!(panic = text, "a delivery panicked");
+            format!("the delivery broke off by a defect of this program: {text}")
+        })
     }
 
     /// Writes down what an attempt settled. `Some`: the run ends with it.
@@ -172,33 +214,35 @@ impl Delivery<'_> {
         }
         | Then::Stop { trouble, detail } = &then
         {
-            settled.trouble = Some((*trouble, detail.clone()));
+            settled.trouble = Some((*trouble, readable(detail)));
             self.context
                 .metrics
                 .delivery_failed(&self.kind, trouble.code());
         }
         let dead = settled.dead.len();
         let delivered: i64 = settled.delivered.iter().map(|(_, events)| events).sum();
-        let store = &self.context.worker.store;
-        self.position = store
-            .settle(
-                &self.lease.fence,
-                self.context.worker.config.lease,
-                &self.position,
-                &settled,
-            )
-            .await?;
-        self.context
-            .metrics
-            .delivered(&self.kind, usize::try_from(delivered).unwrap_or(0), dead);
+        let progress = settled.to.is_some();
+        self.write(&settled).await?;
+        let delivered = usize::try_from(delivered).unwrap_or(0);
+        self.context.metrics.delivered(&self.kind, delivered, dead);
         Ok(match then {
             Then::Continue | Then::Split => None,
-            Then::Retry { after, .. } => Some(self.failed(after)),
+            Then::Retry { after, .. } => Some(self.failed(after, progress)),
             Then::Stop { .. } => Some(Ran {
                 outcome: Outcome::Failed { wait: STOPPED },
                 failing: Some(true),
             }),
         })
+    }
+
+    async fn write(&mut self, settled: &Settled) -> Result<(), StoreError> {
+        let lease_for = self.context.worker.config.lease;
+        let store = &self.context.worker.store;
+        self.position = store
+            .settle(&self.lease.fence, lease_for, &self.position, settled)
+            .await?;
+        self.shown = settled.trouble.as_ref().map(|(trouble, _)| *trouble);
+        Ok(())
     }
 
     async fn stop(&mut self, trouble: Trouble, detail: String) -> Result<Ran, StoreError> {
@@ -213,34 +257,24 @@ impl Delivery<'_> {
         wait: Option<Duration>,
     ) -> Result<Ran, StoreError> {
         tracing::warn!(trouble = trouble.code(), "delivery failed: {detail}");
-        self.context
-            .metrics
-            .delivery_failed(&self.kind, trouble.code());
+        let metrics = &self.context.metrics;
+        metrics.delivery_failed(&self.kind, trouble.code());
         let settled = Settled {
             flight: self.position.flight(),
             refused: verdict::run_so_far(&self.position),
-            trouble: Some((trouble, detail)),
+            trouble: Some((trouble, readable(&detail))),
             ..Settled::default()
         };
-        let store = &self.context.worker.store;
-        self.position = store
-            .settle(
-                &self.lease.fence,
-                self.context.worker.config.lease,
-                &self.position,
-                &settled,
-            )
-            .await?;
-        Ok(self.failed(wait))
+        self.write(&settled).await?;
+        Ok(self.failed(wait, false))
     }
 
-    /// Backoff by the failures of the route; a destination's own wish is a floor, within an hour.
-    fn failed(&self, after: Option<Duration>) -> Ran {
-        let backoff = backoff_for(
-            self.position.failures,
-            Duration::from_secs(1),
-            Duration::from_mins(1),
-        );
+    /// Backoff by the failures in a row without progress; a destination's own wish is a floor,
+    /// within an hour.
+    fn failed(&self, after: Option<Duration>, progress: bool) -> Ran {
+        let failures = if progress { 1 } else { self.position.failures };
+        let (base, cap) = (Duration::from_secs(1), Duration::from_mins(1));
+        let backoff = backoff_for(failures, base, cap);
         let wait = after.map_or(backoff, |after| {
             after.min(Duration::from_hours(1)).max(backoff)
         });

@@ -6,7 +6,7 @@ use forward::{Batch as Delivery, Events, Format, Limits};
 use model::ids::TenantId;
 use store::{Batch, BatchHead, Flight, Position, StoreError};
 
-use crate::runner::Context;
+use crate::context::Context;
 
 /// Stored batches looked at for one delivery batch.
 const LOOK: i64 = 64;
@@ -151,13 +151,15 @@ fn build(
         index: end.2,
         format: format_word,
     });
+    // The range and the rendering: as long as both are the same, so are the bytes.
     let key = format!(
-        "{}-{}-{}-{}-{}",
+        "{}-{}-{}-{}-{}-{}",
         position.log(),
         position.number,
         position.index,
         end.1,
-        end.2
+        end.2,
+        flight.format
     );
     let batch = Delivery {
         key,

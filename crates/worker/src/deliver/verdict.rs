@@ -9,9 +9,10 @@ use model::status::Trouble;
 use store::{DeadEvent, Flight, Position, Settled};
 
 use super::plan::Planned;
+use crate::context::readable;
 
 /// So many events in a row refused for one cause are no bad events, but a bad route.
-const TOO_MANY: i32 = 20;
+pub(super) const TOO_MANY: i32 = 20;
 
 /// A run of refused events: how many, why, and where it began.
 type Run = (i32, String, (NaiveDate, i64, i32));
@@ -73,7 +74,7 @@ pub(super) fn judge(position: &Position, planned: &Planned, report: &Report) -> 
             index: place.index,
             hour: place.hour,
             cause: refusal.cause.to_owned(),
-            detail: refusal.detail.clone(),
+            detail: readable(&refusal.detail),
             event: event.to_vec(),
         });
         if let Some((TOO_MANY.., cause, begin)) = &run {

@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use model::job::Lease;
 use okta::{Page, Salvage};
 use store::{Appended, EventId, Log, NewPage, NewQuarantine, StoreError};
 
-use crate::runner::Context;
+use crate::context::Context;
 
 /// An unreadable page is put aside after so many equal answers over so long.
 const ANSWERS: i32 = 20;
 const HOURS: Duration = Duration::from_hours(6);
+
+/// The last millisecond of a second.
+const SECOND: TimeDelta = TimeDelta::milliseconds(999);
 
 /// Appends a page to the live log.
 pub(super) async fn append(
@@ -50,7 +53,8 @@ pub(super) async fn append(
         log,
         ndjson: &ndjson,
         events: &events,
-        date: page.date.unwrap_or(now),
+        // The header has whole seconds; what happened in its second is not ahead of it.
+        date: page.date.map_or(now, |date| date + SECOND),
         cursor: page
             .next
             .as_ref()

@@ -15,6 +15,10 @@ const KEPT: TimeDelta = TimeDelta::days(90);
 /// their persistence, which is what `since` compares.
 const OVERLAP: TimeDelta = TimeDelta::minutes(10);
 
+/// Okta's windows last a minute. A reset further away than this is not believed: a wrong clock or
+/// header must not silence a source.
+pub(super) const LONGEST_WINDOW: Duration = Duration::from_mins(10);
+
 /// The query of a source, as far as a cursor is bound to it.
 #[derive(Debug)]
 pub(super) struct Query {
@@ -79,9 +83,9 @@ fn since(
 /// that in the end one bad event stands alone.
 pub(super) fn limit_after(malformed: i32) -> u32 {
     match malformed {
-        ..=1 => okta::MAX_LIMIT,
-        2 => 100,
-        3 => 10,
+        ..=0 => okta::MAX_LIMIT,
+        1 => 100,
+        2 => 10,
         _ => 1,
     }
 }
@@ -93,7 +97,7 @@ pub(crate) fn window(rate: &RateHeaders) -> Option<WindowSeen> {
     Some(WindowSeen {
         limit,
         remaining: rate.remaining?,
-        resets_in: rate.resets_in()?,
+        resets_in: rate.resets_in()?.min(LONGEST_WINDOW),
     })
 }
 
@@ -149,10 +153,22 @@ mod tests {
     }
 
     #[test]
+    fn a_reset_in_the_far_future_is_not_believed() {
+        let rate = RateHeaders {
+            limit: Some(10),
+            remaining: Some(0),
+            reset_epoch: Some(i64::MAX),
+            date: Some(at("2026-06-01T12:00:00Z")),
+            retry_after: None,
+        };
+        assert_eq!(window(&rate).unwrap().resets_in, LONGEST_WINDOW);
+    }
+
+    #[test]
     fn unreadable_answers_are_narrowed_down_to_one_event() {
         assert_eq!(
             (0..6).map(limit_after).collect::<Vec<_>>(),
-            [1000, 1000, 100, 10, 1, 1]
+            [1000, 100, 10, 1, 1, 1]
         );
     }
 }

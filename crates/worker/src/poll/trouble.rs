@@ -5,6 +5,9 @@ use std::time::Duration;
 use model::status::Trouble;
 use okta::{Failure, OktaError, Phase, Salvage};
 
+use super::query::LONGEST_WINDOW;
+use crate::context::readable;
+
 /// What to do next.
 #[derive(Debug)]
 pub(super) enum Handled {
@@ -16,11 +19,14 @@ pub(super) enum Handled {
     Smaller(u32),
     /// The cursor is dead: start at the watermark.
     Restart,
-    /// The answer is no page.
+    /// The answer is no page, or not all of one.
     Unreadable {
+        trouble: Trouble,
         detail: String,
         salvage: Option<Salvage>,
     },
+    /// Others are before us at the same budget; that is nothing to show.
+    Busy(Duration),
     /// Wait; nothing is wrong with the source.
     Snooze(Trouble, Duration, String),
     /// Try again with backoff.
@@ -35,11 +41,12 @@ pub(super) enum Handled {
 pub(super) fn of_page(failure: &Failure, limit: u32, short: Duration) -> Handled {
     let detail = detail(failure);
     match &failure.error {
-        OktaError::RateLimited { resets_in } => Handled::Snooze(
-            Trouble::RateLimited,
-            resets_in.unwrap_or(Duration::from_mins(1)),
-            detail,
-        ),
+        OktaError::RateLimited { resets_in } => {
+            // Whatever is claimed: neither at once nor never.
+            let wait = resets_in.unwrap_or(Duration::from_mins(1));
+            let wait = wait.clamp(Duration::from_secs(1), LONGEST_WINDOW);
+            Handled::Snooze(Trouble::RateLimited, wait, detail)
+        }
         OktaError::Concurrency => Handled::Snooze(Trouble::TooManyAtOnce, short, detail),
         OktaError::BadToken { .. } | OktaError::UnusableToken => {
             Handled::Refused(Trouble::TokenRefused, detail)
@@ -52,15 +59,18 @@ pub(super) fn of_page(failure: &Failure, limit: u32, short: Duration) -> Handled
         OktaError::CursorRefused { .. } | OktaError::ForeignCursor { .. } => Handled::Restart,
         OktaError::BadRequest { .. } => Handled::Hopeless(Trouble::QueryRefused, detail),
         OktaError::TooLarge { .. } if limit > 1 => Handled::Smaller(limit / 2),
-        OktaError::TooLarge { .. }
-        | OktaError::Malformed(_)
-        | OktaError::Undecodable
-        | OktaError::Cut
-        | OktaError::ForeignLink { .. }
-        | OktaError::Timeout { phase: Phase::Body } => Handled::Unreadable {
-            detail,
-            salvage: failure.salvage.clone(),
-        },
+        // The answer came whole, so asking again at once costs little: the good events around a bad
+        // one are stored.
+        OktaError::Malformed(_) | OktaError::Undecodable if limit > 1 => {
+            Handled::Smaller(limit / 10)
+        }
+        OktaError::TooLarge { .. } | OktaError::Malformed(_) | OktaError::Undecodable => {
+            unreadable(Trouble::PageMalformed, failure, detail)
+        }
+        OktaError::Cut | OktaError::Timeout { phase: Phase::Body } => {
+            unreadable(Trouble::OktaUnreachable, failure, detail)
+        }
+        OktaError::ForeignLink { .. } => Handled::Retry(Trouble::PageMalformed, detail),
         OktaError::Server { .. } | OktaError::Unexpected { .. } => {
             Handled::Retry(Trouble::OktaUnavailable, detail)
         }
@@ -68,6 +78,14 @@ pub(super) fn of_page(failure: &Failure, limit: u32, short: Duration) -> Handled
         | OktaError::Transport { .. }
         | OktaError::Tls { .. }
         | OktaError::Dns { .. } => Handled::Retry(Trouble::OktaUnreachable, detail),
+    }
+}
+
+fn unreadable(trouble: Trouble, failure: &Failure, detail: String) -> Handled {
+    Handled::Unreadable {
+        trouble,
+        detail,
+        salvage: failure.salvage.clone(),
     }
 }
 
@@ -87,11 +105,20 @@ pub(super) fn of_first_contact(failure: &Failure) -> Handled {
     }
 }
 
+/// The meaning of a budget that is used up; nothing was asked.
+pub(super) fn of_budget(wait: Duration) -> Handled {
+    let detail = format!(
+        "our part of this token's requests is used up, the window resets in {} s",
+        wait.as_secs()
+    );
+    Handled::Snooze(Trouble::RateLimited, wait, detail)
+}
+
 fn detail(failure: &Failure) -> String {
-    match &failure.request_id {
+    readable(&match &failure.request_id {
         Some(id) => format!("{failure} (Okta request {id})"),
         None => failure.to_string(),
-    }
+    })
 }
 
 /// The trouble of a credential that a failure proves, if it proves one.
