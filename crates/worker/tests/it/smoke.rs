@@ -1,11 +1,8 @@
 //! The main job, once, in one process.
 
-mod common;
-
-use common::{House, generated};
 use model::status::Rung;
-use std::time::Duration;
-use testkit::wait;
+
+use crate::house::{House, assert_same, generated};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_event_is_stored_and_delivered_in_order() {
@@ -16,20 +13,11 @@ async fn every_event_is_stored_and_delivered_in_order() {
     let source = house.source(&[file]).await;
 
     let worker = house.start();
-    wait::until(
-        "all events in the file",
-        Duration::from_secs(20),
-        async || (house.lines("out.ndjson").len() >= events.len()).then_some(()),
-    )
-    .await;
+    house.until_lines("out.ndjson", events.len()).await;
     worker.stop().await;
 
-    assert_eq!(house.lines("out.ndjson"), events);
-    let status = house
-        .store
-        .source_status(house.tenant, source)
-        .await
-        .unwrap();
+    assert_same(&house.lines("out.ndjson"), &events);
+    let status = house.status(source).await;
     assert_eq!(status.polling.rung(), Rung::Running);
     assert_eq!(status.routes[0].rung(), Rung::Running);
     assert_eq!(

@@ -1,0 +1,35 @@
+//! The worker, proven on a real database and against the simulated org over real TCP.
+//!
+//! Jobs are parked and stepped: made due once, run once by a real worker, looked at when they rest.
+//! Time moves by the tests. No test depends on how fast the machine is.
+
+#[cfg(test)]
+mod answers;
+#[cfg(test)]
+mod budget;
+#[cfg(test)]
+mod days;
+#[cfg(test)]
+mod fault_table;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod house;
+#[cfg(test)]
+mod jobs;
+#[cfg(test)]
+mod quarantine;
+#[cfg(test)]
+mod recovery;
+#[cfg(test)]
+mod runner;
+#[cfg(test)]
+mod scripted;
+#[cfg(test)]
+mod slow;
+#[cfg(test)]
+mod smoke;
+#[cfg(test)]
+mod tail;
