@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::duration::parse_duration;
 
@@ -115,13 +116,13 @@ pub(crate) enum Keys {
     /// List the keys of a tenant, without their secrets
     List {
         /// Name of the tenant
-        #[arg(long)]
+        #[arg(long, value_parser = NonEmptyStringValueParser::new())]
         tenant: String,
     },
     /// Revoke a key at once
     Revoke {
         /// Name of the tenant
-        #[arg(long)]
+        #[arg(long, value_parser = NonEmptyStringValueParser::new())]
         tenant: String,
         /// The part of the key after okc_, as `keys list` shows it
         #[arg(value_name = "PUBLIC_ID")]
@@ -132,13 +133,13 @@ pub(crate) enum Keys {
 #[derive(Debug, Args)]
 pub(crate) struct CreateKey {
     /// Name of the tenant
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     pub(crate) tenant: String,
     /// What the key may do
     #[arg(long, value_enum)]
     pub(crate) role: Role,
     /// What the key is for
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     pub(crate) name: String,
     /// Write the key to this new file, readable by its owner only, instead of printing it
     #[arg(long, value_name = "FILE")]

@@ -64,9 +64,12 @@ fn stand_still(point: Point) {
     // If nobody listens, nobody kills it either; it stands still all the same.
     let _unheard = writeln!(stderr, "stopped at {point}").and_then(|()| stderr.flush());
     drop(stderr);
-    loop {
-        std::thread::park();
-    }
+    // What else this thread had to do goes on elsewhere.
+    tokio::task::block_in_place(|| {
+        loop {
+            std::thread::park();
+        }
+    });
 }
 
 /// Waits until the database answers and fits this program: its schema, and the keys of its secrets.

@@ -121,9 +121,9 @@ impl Machine {
         Ok(u64::try_from(count)?)
     }
 
-    /// Stops the server and removes its data; says what that was.
+    /// Stops what still runs and removes the database; says what that was.
     pub(super) async fn remove(&mut self) -> anyhow::Result<String> {
-        self.stop_service().await?;
+        let stopped = self.stop_service().await;
         let Some(server) = self.server.take() else {
             return Ok("nothing".to_owned());
         };
@@ -134,7 +134,7 @@ impl Machine {
             Server::Docker(_) => "the PostgreSQL container".to_owned(),
         };
         server.stop().await?;
-        Ok(what)
+        stopped.map(|()| what)
     }
 }
 

@@ -51,6 +51,7 @@ async fn run_here(settings: &Settings, options: cli::Demo) -> anyhow::Result<Exi
     let starting = async {
         let place = Place::choose(options.output.as_deref())?;
         let org = Org::start(&options).await?;
+        eprintln!("starting a private PostgreSQL, the API and a worker ...");
         let machine = Machine::start(config, &org, &place).await?;
         Demo::register(org, machine, place).await
     };
@@ -59,11 +60,16 @@ async fn run_here(settings: &Settings, options: cli::Demo) -> anyhow::Result<Exi
         return Ok(ExitCode::FAILURE);
     };
     let mut demo = demo?;
-    if until_idle {
+    let outcome = if until_idle {
         demo.prove(&stop).await
     } else {
-        demo.live(&stop).await
-    }
+        demo.live(&stop).await.map(|()| ExitCode::SUCCESS)
+    };
+    // Also after a failure: what was delivered stays, and the database goes.
+    let ended = demo.end().await;
+    let code = outcome?;
+    ended?;
+    Ok(code)
 }
 
 /// A running demo.
@@ -109,7 +115,7 @@ impl Demo {
     }
 
     /// Shows what happens until somebody ends it.
-    async fn live(&mut self, stop: &CancellationToken) -> anyhow::Result<ExitCode> {
+    async fn live(&mut self, stop: &CancellationToken) -> anyhow::Result<()> {
         self.tell_where_to_look();
         let mut view = View::new("Ctrl-C ends the demo");
         while !stop.is_cancelled() {
@@ -122,22 +128,16 @@ impl Demo {
         view.end();
         self.machine.stop_service().await?;
         let (stored, delivered) = (self.stored().await?, self.place.count_events()?);
-        self.end().await?;
-        eprintln!("ended in order: {stored} events stored, {delivered} delivered");
-        Ok(ExitCode::SUCCESS)
+        eprintln!("\nended in order: {stored} events stored, {delivered} delivered");
+        Ok(())
     }
 
     /// Waits until everything is delivered, counts, and judges.
     async fn prove(&mut self, stop: &CancellationToken) -> anyhow::Result<ExitCode> {
         self.tell_where_to_look();
-        let idle = self.until_idle(PATIENCE, stop).await;
-        let took = self.began.elapsed();
-        let counts = match idle {
-            Ok(()) => self.count().await,
-            Err(error) => Err(error),
-        };
-        self.end().await?;
-        let counts = counts?;
+        self.until_idle(PATIENCE, stop).await?;
+        let seconds = self.began.elapsed().as_secs_f64();
+        let counts = self.count().await?;
         let Counts {
             published,
             stored,
@@ -147,7 +147,6 @@ impl Demo {
         output::print(&format!(
             "published {published} stored {stored} delivered {delivered} duplicates {duplicates}\n"
         ))?;
-        let seconds = took.as_secs_f64();
         #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
         let rate = delivered as f64 / seconds.max(0.001);
         eprintln!("{delivered} events in {seconds:.1} s: {rate:.0} a second");
@@ -228,12 +227,12 @@ impl Demo {
     /// Removes what must not stay and says what does.
     async fn end(&mut self) -> anyhow::Result<()> {
         self.org.stop().await;
-        let database = self.machine.remove().await?;
-        eprintln!("removed: {database}");
+        let removed = self.machine.remove().await;
         match self.place.keep_or_remove() {
             Some(path) => eprintln!("kept:    {}", path.display()),
             None => eprintln!("no event was delivered, so no output is kept"),
         }
+        eprintln!("removed: {}", removed?);
         Ok(())
     }
 

@@ -250,3 +250,48 @@ async fn an_address_that_is_taken_is_named() {
     let line = format!("cannot listen on {address} (COLLECTOR_API_LISTEN)");
     assert!(said.err.contains(&line), "{}", said.err);
 }
+
+#[tokio::test]
+async fn a_second_signal_ends_a_worker_that_drains_at_once() {
+    let installation = Installation::on(TestDb::new().await);
+    let sim = okta_sim::Sim::start(okta_sim::SimConfig::with_token("00secret"))
+        .await
+        .unwrap();
+    sim.org()
+        .persist(okta_sim::Events::from_lines(["{}"]).unwrap());
+    let api = Process::start(installation.command(&["api"]).into());
+    let url = format!("{}/v1/sources", address(&api, "the API listens on").await);
+    let credential = json!({ "name": "acme", "domain": sim.url(), "token": "00secret" });
+    let source = json!({ "credential": credential, "start": "earliest" });
+    let request = reqwest::Client::builder()
+        .timeout(LIMIT)
+        .build()
+        .unwrap()
+        .post(url);
+    let made = request
+        .bearer_auth(installation.api_key())
+        .json(&source)
+        .send()
+        .await
+        .unwrap();
+    assert!(made.status().is_success(), "{made:?}");
+
+    let mut worker = installation.command(&["worker"]);
+    worker
+        .env("COLLECTOR_TEST_STOP_AT", "fetched")
+        .env("COLLECTOR_DRAIN", "10m");
+    let mut worker = Process::start(worker.into());
+    worker.wait_for_line("stopped at fetched", LIMIT).await;
+    worker.signal(Signal::TERM);
+    worker
+        .wait_for_line("SIGTERM received: stopping", LIMIT)
+        .await;
+    worker.signal(Signal::TERM);
+
+    assert_eq!(
+        worker.wait(LIMIT).await.code(),
+        Some(143),
+        "{:#?}",
+        worker.lines()
+    );
+}
