@@ -27,6 +27,8 @@ pub(crate) async fn keep_leases(
 ) {
     loop {
         sleep(lease / 6).await;
+        // Before the question too: nobody runs on past the end of a lease because of its answer.
+        metrics.lost(running.stop_overdue(Instant::now()));
         match timeout(lease / 6, running.beat(&store, owner, lease)).await {
             Ok(Ok(lost)) => metrics.lost(lost),
             Ok(Err(error)) => tracing::warn!(%error, "could not renew leases"),

@@ -197,6 +197,9 @@ impl Runner {
     async fn claim_round(&mut self) -> Result<usize, StoreError> {
         let mut claimed = 0;
         for class in Class::ALL {
+            if self.stop.is_cancelled() {
+                break;
+            }
             let asked = Instant::now();
             let Some(pick) = self.lanes.pick(class, self.slots.free(class), asked) else {
                 continue;

@@ -8,7 +8,7 @@ use model::ids::{RouteId, SourceId};
 use model::job::JobKind;
 use model::status::{Rung, Trouble};
 
-use crate::house::{House, Running, Sums, assert_same, generated};
+use crate::house::{House, Running, Sums, assert_same, event, generated};
 use crate::jobs::Job;
 use crate::scripted::{Place, Reply, Scripted, refusing, retry};
 
@@ -394,6 +394,53 @@ async fn a_settled_prefix_moves_the_position_and_with_it_the_key() {
     assert_eq!(scene.place.sent(), sent[2..]);
     assert_same(&scene.place.taken(), &scene.events);
     scene.worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ledger_counts_each_event_in_its_own_hour_however_it_was_settled() {
+    let mut house = House::new().await;
+    let scripted = Scripted::taking(7);
+    house.destinations = Arc::clone(&scripted) as _;
+    // Hours out of order, so that each batch and each piece of one holds several.
+    let events: Vec<Vec<u8>> = (0..30)
+        .map(|n| {
+            let published = format!("2026-11-20T{:02}:00:00Z", n * 7 % 5);
+            event(&format!("7f3f1e0a-0000-1000-8000-{n:012}"), &published, n)
+        })
+        .collect();
+    house.persist(&events);
+    let (source, route) = house.parked().await;
+    let worker = house.start();
+    house.poll(source).await;
+    let place = scripted.place("out.ndjson");
+    place.script(|n, events| {
+        Reply::Say(match n {
+            0 => Report {
+                settled: 3,
+                ..retry(None)
+            },
+            1 => Report::none(Then::Split),
+            2 => refusing(events.len(), [0], "odd"),
+            _ => Report::all(events.len()),
+        })
+    });
+    house.deliver(route).await;
+    house.deliver(route).await;
+    worker.stop().await;
+
+    let ledger = house.store.ledger(house.tenant, source, None, 100);
+    let hours = ledger.await.unwrap();
+    assert_eq!(hours.len(), 5);
+    for hour in &hours {
+        assert_eq!(
+            (hour.stored, hour.delivered + hour.dead),
+            (6, 6),
+            "{hour:?}"
+        );
+    }
+    // The fourth event, of 01:00.
+    let dead: Vec<i64> = hours.iter().map(|hour| hour.dead).collect();
+    assert_eq!(dead, [0, 0, 0, 1, 0], "newest first");
 }
 
 #[tokio::test(flavor = "multi_thread")]
