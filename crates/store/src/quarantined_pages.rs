@@ -1,10 +1,10 @@
 //! Quarantined pages: bodies that stayed unreadable, put aside so that reading can go on.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Binary, Nullable, Text, Timestamptz, Uuid as SqlUuid};
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use model::ids::{SourceId, TenantId};
 use model::job::Fence;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::ledger;
 use crate::logs::Log;
 use crate::page::renew;
 use crate::pool::Store;
-use crate::schema::quarantined_pages;
+use crate::schema::{quarantined_pages, sources};
 
 /// A page to be put aside.
 #[derive(Debug)]
@@ -48,6 +48,28 @@ pub struct QuarantinedPage {
     pub created_at: DateTime<Utc>,
 }
 
+/// From when on a page may hide events: the watermark; before there is one, the start of the source.
+/// Nothing is older than what Okta keeps.
+async fn hidden_from(
+    conn: &mut AsyncPgConnection,
+    log: &Log,
+    now: DateTime<Utc>,
+) -> Result<DateTime<Utc>, StoreError> {
+    const KEPT: TimeDelta = TimeDelta::days(90);
+    let from = match log.watermark {
+        Some(watermark) => Some(watermark),
+        None => {
+            sources::table
+                .find((log.tenant_id, log.source_id))
+                .select(sources::start_at)
+                .first(conn)
+                .await?
+        }
+    };
+    let oldest = now - KEPT;
+    Ok(from.map_or(oldest, |from| from.max(oldest)))
+}
+
 impl Store {
     /// Puts a page aside, under the fence: body kept, its hours marked as a gap, the cursor moved to
     /// the answer's next link if it had one.
@@ -61,6 +83,7 @@ impl Store {
         let log = page.log;
         self.tx(async |conn| {
             let now = renew(conn, fence, lease).await?;
+            let from = hidden_from(conn, log, now).await?;
             sql_query(
                 "INSERT INTO quarantined_pages (tenant_id, source_id, cursor, next_cursor, problem, body, gap_from, gap_until) \
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -71,11 +94,11 @@ impl Store {
             .bind::<Nullable<Text>, _>(page.next)
             .bind::<Text, _>(page.problem)
             .bind::<Binary, _>(&body)
-            .bind::<Nullable<Timestamptz>, _>(log.watermark)
+            .bind::<Timestamptz, _>(from)
             .bind::<Timestamptz, _>(now)
             .execute(conn)
             .await?;
-            ledger::mark_gap(conn, log, log.watermark.unwrap_or(now).max(now - chrono::TimeDelta::days(90)), now).await?;
+            ledger::mark_gap(conn, log, from, now).await?;
             let moved = sql_query(
                 "UPDATE logs SET cursor = coalesce($3, cursor), cursor_query = CASE WHEN $3 IS NULL THEN cursor_query ELSE $4 END, \
                     malformed = 0, malformed_since = NULL, malformed_hash = NULL \
