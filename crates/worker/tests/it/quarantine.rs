@@ -21,12 +21,16 @@ struct Scene {
 
 /// A log of thirty events with a bad one in it.
 async fn scene() -> Scene {
+    scene_with(BAD).await
+}
+
+async fn scene_with(bad: usize) -> Scene {
     let house = House::new().await;
     let events = house.fresh(30);
     house.persist(&events);
     house
         .org()
-        .inject(Fault::GarbagePage.until_cleared().page_with(BAD));
+        .inject(Fault::GarbagePage.until_cleared().page_with(bad));
     let (source, route) = house.parked().await;
     let worker = house.start();
     Scene {
@@ -150,4 +154,23 @@ async fn a_page_is_put_aside_after_twenty_failures_and_not_before() {
     scene.house.poll(scene.source).await;
     assert_eq!(scene.quarantined().await, 1);
     scene.goes_on_behind().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_page_that_is_put_aside_may_hide_everything_since_the_start() {
+    let scene = scene_with(0).await;
+    for _ in 0..20 {
+        scene.house.poll(scene.source).await;
+        scene.house.time.advance(Duration::from_mins(21)).await;
+    }
+    assert_eq!(scene.quarantined().await, 1);
+    let hours = scene.house.ledger(scene.source).await.gaps;
+    assert!(
+        (2160..=2170).contains(&hours),
+        "{hours} hours: all that okta keeps"
+    );
+    assert_eq!(scene.limits_of_a_poll().await, [1000, 1000]);
+    scene.house.deliver(scene.route).await;
+    scene.worker.stop().await;
+    assert_same(&scene.house.lines("out.ndjson"), &scene.events[1..]);
 }
