@@ -157,3 +157,35 @@ async fn a_source_and_the_deletion_of_its_credential_do_not_meet_in_an_error() {
         }
     }
 }
+
+#[tokio::test]
+async fn an_append_that_is_dropped_half_way_lets_go_of_its_locks() {
+    let house = House::new().await;
+    let source = house.source("acme").await;
+    let lease = house.lease_poll(1, &source).await;
+    let log = house.log(&source).await;
+    let mut other = house.client().await;
+    let holding = other.transaction().await.unwrap();
+    let lock = "SELECT 1 FROM logs FOR UPDATE";
+    holding.execute(lock, &[]).await.unwrap();
+    let appending = tokio::spawn({
+        let (house, log) = (house.clone(), log.clone());
+        let page = Events::some(0..3, house.now().await);
+        async move { house.append(lease.fence, &log, &page, "never").await }
+    });
+    // It holds the job's row and waits for the log's.
+    somebody_waits(&house).await;
+
+    appending.abort();
+    holding.rollback().await.unwrap();
+
+    // Nobody takes a connection of the pool meanwhile.
+    let watcher = house.client().await;
+    let free = "SELECT 1 FROM job_schedule WHERE job_id = $1 FOR UPDATE NOWAIT";
+    until("the job's row is free", MINUTE / 3, async || {
+        watcher.execute(free, &[&lease.fence.job.0]).await.is_ok()
+    })
+    .await;
+    assert_eq!(house.log(&source).await.stored, 0);
+    assert_eq!(house.store.connections().0, 0, "none is lost to the pool");
+}
