@@ -18,8 +18,8 @@ pub(crate) struct Context {
     pub(crate) worker: Worker,
     pub(crate) metrics: Metrics,
     pub(crate) wall: Wall,
-    /// Set when the process drains: finish at the next checkpoint.
-    pub(crate) draining: CancellationToken,
+    /// The process is to end: finish at the next checkpoint.
+    pub(crate) stop: CancellationToken,
     pub(crate) hints: mpsc::UnboundedSender<Hint>,
 }
 

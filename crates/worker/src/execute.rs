@@ -57,9 +57,7 @@ pub(crate) async fn execute(
         ended = AssertUnwindSafe(running).catch_unwind() => Some(ended),
     };
     let (word, what) = match ended {
-        None if context.draining.is_cancelled() => {
-            ("given_back", Some(What::GivenBack(lease.fence)))
-        }
+        None if context.stop.is_cancelled() => ("given_back", Some(What::GivenBack(lease.fence))),
         None => {
             tracing::warn!("the lease is lost, the job is stopped");
             ("lost", None)

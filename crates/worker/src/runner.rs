@@ -38,7 +38,6 @@ struct Runner {
     tasks: TaskTracker,
     /// Held shared by every job, alone by a quarantined one.
     alone: Arc<RwLock<()>>,
-    stop: CancellationToken,
 }
 
 pub(crate) async fn run(worker: Worker, stop: CancellationToken) -> Result<(), StoreError> {
@@ -58,11 +57,10 @@ pub(crate) async fn run(worker: Worker, stop: CancellationToken) -> Result<(), S
         ends,
         tasks: TaskTracker::new(),
         alone: Arc::default(),
-        stop,
         context: Context {
             metrics: metrics.clone(),
             wall: Wall::default(),
-            draining: CancellationToken::new(),
+            stop,
             hints: hints.clone(),
             worker,
         },
@@ -118,7 +116,7 @@ impl Runner {
         woken: &Notify,
     ) {
         let mut refresh_at = Instant::now();
-        while !self.stop.is_cancelled() {
+        while !self.context.stop.is_cancelled() {
             while let Ok(hint) = hinted.try_recv() {
                 if self.lanes.hint(&hint, Instant::now()) {
                     refresh_at = Instant::now();
@@ -148,7 +146,7 @@ impl Runner {
             let next = self.lanes.next_due(|class| self.slots.free(class) > 0);
             let until = next.map_or(refresh_at, |at| at.min(refresh_at));
             tokio::select! {
-                () = self.stop.cancelled() => {}
+                () = self.context.stop.cancelled() => {}
                 () = tokio::time::sleep_until(until.into()) => {}
                 () = self.slots.freed().notified() => {}
                 () = woken.notified() => refresh_at = Instant::now(),
@@ -164,7 +162,7 @@ impl Runner {
     /// Says what went wrong, and waits: without a pause this would spin on a database that is away.
     async fn failed(&self, error: &StoreError) {
         self.context.worker.health.failed(error);
-        self.stop.run_until_cancelled(sleep(PAUSE)).await;
+        self.context.stop.run_until_cancelled(sleep(PAUSE)).await;
     }
 
     /// A question to the database that does not hold up the worker for ever, should neither answer
@@ -175,7 +173,7 @@ impl Runner {
     ) -> Result<T, StoreError> {
         let patience = self.context.worker.config.lease.max(Duration::from_secs(5));
         let stopped = async {
-            self.stop.cancelled().await;
+            self.context.stop.cancelled().await;
             sleep(LAST_WORDS).await;
         };
         tokio::select! {
@@ -197,7 +195,7 @@ impl Runner {
     async fn claim_round(&mut self) -> Result<usize, StoreError> {
         let mut claimed = 0;
         for class in Class::ALL {
-            if self.stop.is_cancelled() {
+            if self.context.stop.is_cancelled() {
                 break;
             }
             let asked = Instant::now();
@@ -263,7 +261,6 @@ impl Runner {
 
     /// Lets running jobs finish, for so long; then breaks them off and gives their leases back.
     async fn drain(&self, patience: Duration) {
-        self.context.draining.cancel();
         self.tasks.close();
         if timeout(patience, self.tasks.wait()).await.is_err() {
             let left = self.tasks.len();
@@ -271,5 +268,86 @@ impl Runner {
             self.running.stop_all();
             self.tasks.wait().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::ids::JobId;
+    use model::job::{Fence, JobKind};
+    use okta::{ClientConfig, OktaClient};
+    use secrecy::ExposeSecret;
+    use store::sealing::KeyRing;
+    use store::{Store, StoreConfig};
+
+    use super::*;
+    use crate::{Health, WorkerConfig};
+
+    /// A worker whose database nobody ever asks.
+    fn worker() -> Worker {
+        let keys = KeyRing::generate().unwrap();
+        let keys = KeyRing::parse(keys.expose_secret()).unwrap();
+        Worker {
+            store: Store::new(
+                &StoreConfig::new("postgres://nobody@127.0.0.1:1/none"),
+                keys,
+            )
+            .unwrap(),
+            okta: OktaClient::new(ClientConfig::default()).unwrap(),
+            destinations: Arc::new(forward::Registry::new(None)),
+            config: WorkerConfig::new("test"),
+            health: Health::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_lease_for_which_no_slot_is_left_is_given_back() {
+        let worker = worker();
+        let (ends, mut ended) = mpsc::unbounded_channel();
+        let (hints, _hinted) = mpsc::unbounded_channel();
+        let runner = Runner {
+            owner: 7,
+            slots: Pool::new(worker.config.slots),
+            running: Running::default(),
+            lanes: Lanes::default(),
+            ends,
+            tasks: TaskTracker::new(),
+            alone: Arc::default(),
+            context: Context {
+                metrics: Metrics::default(),
+                wall: Wall::default(),
+                stop: CancellationToken::new(),
+                hints,
+                worker,
+            },
+        };
+        let taken: Vec<_> = std::iter::from_fn(|| runner.slots.take(Class::Failing)).collect();
+        let fence = Fence {
+            job: JobId(1),
+            epoch: 1,
+            owner: 7,
+        };
+        let lease = Lease {
+            fence,
+            tenant: None,
+            kind: JobKind::Deliver,
+            subject: uuid::Uuid::nil(),
+            lane: 1,
+            attempt: 1,
+            lost: 0,
+            after_loss: false,
+            due_at: chrono::DateTime::UNIX_EPOCH,
+            leased_at: chrono::DateTime::UNIX_EPOCH,
+            trace_context: None,
+        };
+
+        runner.start(lease, Class::Failing, Instant::now());
+
+        assert_eq!((taken.len(), runner.tasks.len()), (4, 0));
+        let end = ended.recv().await.unwrap();
+        assert!(
+            matches!(end.what, What::GivenBack(back) if back == fence),
+            "{end:?}"
+        );
     }
 }

@@ -136,7 +136,7 @@ impl Delivery<'_> {
                 return Ok(ran);
             }
             succeeded = Some(false);
-            if begun.elapsed() >= TIME || self.context.draining.is_cancelled() {
+            if begun.elapsed() >= TIME || self.context.stop.is_cancelled() {
                 return Ok(Ran {
                     outcome: Outcome::Done {
                         next: Duration::ZERO,

@@ -125,7 +125,7 @@ impl Poll<'_> {
 
     /// Whether the poll must yield, for others or for the end of the process.
     fn spent(&self) -> bool {
-        self.pages >= PAGES || self.begun.elapsed() >= TIME || self.context.draining.is_cancelled()
+        self.pages >= PAGES || self.begun.elapsed() >= TIME || self.context.stop.is_cancelled()
     }
 
     fn understand(&self, failure: &Failure, limit: u32) -> Handled {

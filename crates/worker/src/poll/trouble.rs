@@ -128,3 +128,33 @@ pub(crate) fn failure_of_credential(failure: &Failure) -> Option<(Trouble, Strin
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limited(resets_in: Option<Duration>) -> Duration {
+        let failure = Failure {
+            error: OktaError::RateLimited { resets_in },
+            status: Some(429),
+            rate: None,
+            request_id: None,
+            salvage: None,
+        };
+        match of_page(&failure, 1000, Duration::ZERO) {
+            Handled::Snooze(Trouble::RateLimited, wait, _) => wait,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_rate_limit_is_waited_out_neither_at_once_nor_for_ever() {
+        assert_eq!(limited(None), Duration::from_mins(1));
+        assert_eq!(
+            limited(Some(Duration::from_secs(48))),
+            Duration::from_secs(48)
+        );
+        assert_eq!(limited(Some(Duration::ZERO)), Duration::from_secs(1));
+        assert_eq!(limited(Some(Duration::MAX)), LONGEST_WINDOW);
+    }
+}

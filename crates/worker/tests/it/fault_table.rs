@@ -33,10 +33,10 @@ pub(crate) struct Row {
 }
 
 /// Around one refresh period of an hour.
-pub(crate) const NEXT_SLOT: RangeInclusive<f64> = 1795.0..=5400.0;
+pub(crate) const NEXT_SLOT: RangeInclusive<f64> = 1799.0..=5400.0;
 /// The first backoff.
-pub(crate) const SOON: RangeInclusive<f64> = 0.0..=1.0;
-pub(crate) const AT_ONCE: RangeInclusive<f64> = -60.0..=0.1;
+pub(crate) const SOON: RangeInclusive<f64> = 0.5..=1.0;
+pub(crate) const AT_ONCE: RangeInclusive<f64> = 0.0..=0.0;
 
 fn row(
     name: &'static str,
@@ -75,7 +75,7 @@ fn answers_that_are_no_page() -> Vec<Row> {
             "concurrency 429",
             Org(Fault::ConcurrencyLimit),
             TooManyAtOnce,
-            0.3..=2.1,
+            0.5..=2.0,
             1..=1,
         ),
         row(

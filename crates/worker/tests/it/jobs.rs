@@ -1,5 +1,7 @@
 //! Jobs of a house, one run at a time.
 
+use std::ops::RangeInclusive;
+
 use model::ids::{RouteId, SourceId};
 use model::job::JobKind;
 use testkit::wait;
@@ -14,10 +16,29 @@ pub(crate) struct Job {
     pub(crate) owner: Option<i64>,
     pub(crate) attempt: i32,
     pub(crate) lost: i32,
-    /// Seconds until it is due.
-    pub(crate) due_in: f64,
     /// In the lane of routes that count as failing.
     pub(crate) failing: bool,
+    /// In seconds since 1970: when it is due, when it was looked at, when its last run was asked for.
+    due_at: f64,
+    seen_at: f64,
+    asked_at: f64,
+}
+
+impl Job {
+    /// Seconds until it is due.
+    pub(crate) fn due_in(&self) -> f64 {
+        self.due_at - self.seen_at
+    }
+
+    /// Whether it runs again after a wait of so many seconds, however long its run and this look took.
+    pub(crate) fn waits(&self, seconds: &RangeInclusive<f64>) -> bool {
+        self.due_at - self.asked_at >= *seconds.start() && self.due_in() <= *seconds.end()
+    }
+
+    /// Whether it is as if it had never run: nobody's, nothing counted, due at once.
+    pub(crate) fn is_given_back(&self) -> bool {
+        self.owner.is_none() && self.attempt == 0 && self.lost == 0 && self.due_in() <= 0.1
+    }
 }
 
 impl House {
@@ -28,7 +49,7 @@ impl House {
 
     pub(crate) async fn job(&self, kind: JobKind, subject: Uuid) -> Job {
         let row = format!(
-            "SELECT s.epoch, s.owner, s.attempt, s.lost, extract(epoch FROM s.due_at - collector_now())::float8, l.failing \
+            "SELECT s.epoch, s.owner, s.attempt, s.lost, l.failing, extract(epoch FROM s.due_at)::float8, extract(epoch FROM collector_now())::float8 \
              FROM job_schedule s JOIN jobs j ON j.id = s.job_id JOIN job_lanes l ON l.id = s.lane_id \
              WHERE j.kind = {} AND j.subject_id = '{subject}'",
             kind.number()
@@ -39,8 +60,10 @@ impl House {
             owner: row.get(1),
             attempt: row.get(2),
             lost: row.get(3),
-            due_in: row.get(4),
-            failing: row.get(5),
+            failing: row.get(4),
+            due_at: row.get(5),
+            seen_at: row.get(6),
+            asked_at: row.get(6),
         }
     }
 
@@ -82,7 +105,10 @@ impl House {
         self.make_due(kind, subject).await;
         let after = self.rested(kind, subject, before.epoch).await;
         assert_eq!(after.epoch, before.epoch + 1, "{kind} ran once");
-        after
+        Job {
+            asked_at: before.seen_at,
+            ..after
+        }
     }
 
     /// Waits until a job has been leased since an epoch and is at rest.

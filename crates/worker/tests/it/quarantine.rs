@@ -135,7 +135,7 @@ async fn a_page_is_put_aside_after_six_hours_and_not_before() {
     scene.house.time.advance(Duration::from_mins(15)).await;
     let job = scene.house.poll(scene.source).await;
     assert_eq!(scene.quarantined().await, 1);
-    assert!(job.due_in < 0.1 && job.attempt == 0, "{job:?}");
+    assert!(job.due_in() < 0.1 && job.attempt == 0, "{job:?}");
     scene.goes_on_behind().await;
 }
 

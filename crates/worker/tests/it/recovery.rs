@@ -191,7 +191,7 @@ async fn a_credential_of_another_org_is_refused_before_any_page_is_read() {
     };
 
     let job = use_credential(CredentialId(theirs.id)).await;
-    assert!(job.due_in > 1000.0);
+    assert!(job.due_in() > 1000.0);
     let status = house.status(source).await.polling;
     assert_eq!(
         status.trouble().map(|(trouble, _)| trouble),

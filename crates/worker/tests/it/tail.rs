@@ -44,7 +44,7 @@ async fn a_poll_ends_at_the_head_without_chasing_the_tail() {
     scene.house.persist(&scene.house.fresh(3));
     let (job, requests) = scene.poll().await;
     assert_eq!(requests, 1, "a short page of now");
-    assert!(job.due_in > 1000.0);
+    assert!(job.due_in() > 1000.0);
     scene.house.persist(&generated(3));
     assert_eq!(
         scene.poll().await.1,
@@ -78,10 +78,10 @@ async fn a_poll_yields_after_twenty_pages_and_is_due_at_once() {
     let worker = scene.house.start();
     let (job, requests) = scene.poll().await;
     assert_eq!((requests, scene.stored().await), (20, 20));
-    assert!(job.due_in <= 0.1 && job.attempt == 0, "{job:?}");
+    assert!(job.due_in() <= 0.1 && job.attempt == 0, "{job:?}");
     let (job, requests) = scene.poll().await;
     assert_eq!((requests, scene.stored().await), (6, 25));
-    assert!(job.due_in > 1000.0);
+    assert!(job.due_in() > 1000.0);
     worker.stop().await;
 }
 
@@ -101,7 +101,7 @@ async fn the_next_link_is_followed_as_it_came() {
     scene.house.org().inject(Fault::NoNextLink.once());
     let (job, requests) = scene.poll().await;
     assert_eq!(requests, 1);
-    assert!(job.due_in > 1000.0);
+    assert!(job.due_in() > 1000.0);
     let log = scene.house.log(scene.source).await;
     assert_eq!((log.cursor, log.rereading), (Some(kept), false));
     worker.stop().await;
@@ -119,7 +119,7 @@ async fn a_page_with_events_and_without_a_next_link_is_followed_by_a_fallback() 
     let worker = scene.house.start();
     let (job, requests) = scene.poll().await;
     assert_eq!((requests, scene.stored().await), (1, 4));
-    assert!(job.due_in <= 0.1, "there is more: {job:?}");
+    assert!(job.due_in() <= 0.1, "there is more: {job:?}");
     // Four again, four, two, none.
     assert_eq!(scene.poll().await.1, 4);
     assert_eq!(scene.stored().await, 10);
@@ -141,7 +141,7 @@ async fn an_org_that_never_gives_a_next_link_is_not_asked_in_a_circle() {
     scene.poll().await;
     let (job, requests) = scene.poll().await;
     assert_eq!((requests, scene.stored().await), (1, 4));
-    assert!(job.due_in > 1000.0, "nothing new came: {job:?}");
+    assert!(job.due_in() > 1000.0, "nothing new came: {job:?}");
     worker.stop().await;
 }
 
@@ -212,14 +212,14 @@ async fn the_first_poll_of_a_source_is_due_at_once_and_later_ones_keep_their_pha
     let house = House::new().await;
     let source = house.source(&[]).await;
     let new = house.job(JobKind::Poll, source.0).await;
-    assert!(new.due_in <= 0.0, "{new:?}");
+    assert!(new.due_in() <= 0.0, "{new:?}");
     house.park(JobKind::Poll, source.0).await;
     let worker = house.start();
     let mut phases = Vec::new();
     for _ in 0..3 {
         let job = house.poll(source).await;
         let now: DateTime<Utc> = house.org().clock().now();
-        let due = now + Duration::from_secs_f64(job.due_in);
+        let due = now + Duration::from_secs_f64(job.due_in());
         phases.push(due.timestamp_millis().rem_euclid(3_600_000));
         house.time.advance(Duration::from_mins(17)).await;
     }
