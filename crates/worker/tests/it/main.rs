@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod away;
+#[cfg(test)]
 mod budget;
 #[cfg(test)]
 mod days;

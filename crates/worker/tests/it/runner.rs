@@ -1,20 +1,16 @@
-//! Leases, drains, crashes and databases that go away.
+//! Leases, drains, panics, quarantine and wake-ups.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use model::job::JobKind;
 use model::point::{Points, StopAt};
 use model::status::{Rung, Trouble};
 use okta_sim::Fault;
-use testkit::chaos::ChaosProxy;
-use testkit::postgres::{OwnCluster, TestDb};
 use testkit::wait;
 
 use crate::house::{House, PATIENCE, assert_same, generated};
-use crate::scripted::{Reply, Scripted};
 
-async fn asked(house: &House, requests: usize) {
+pub(crate) async fn asked(house: &House, requests: usize) {
     wait::until("the org has been asked", PATIENCE, async || {
         let seen = house.log_requests().len();
         if seen >= requests { Ok(()) } else { Err(seen) }
@@ -225,112 +221,35 @@ async fn delivery_follows_each_page_without_a_look() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_delivery_stops_when_its_lease_may_have_run_out_though_the_database_is_silent() {
-    let db = TestDb::new().await;
-    let proxy = ChaosProxy::in_front_of(db.url());
-    let mut house = House::at(db.url(), &proxy.url_for(db.url()), |_| {}).await;
-    let scripted = Scripted::taking(10);
-    house.destinations = Arc::clone(&scripted) as _;
-    house.config.lease = Duration::from_secs(6);
-    let events = generated(10);
-    house.persist(&events);
-    let (source, route) = house.parked().await;
-    let worker = house.start();
-    house.poll(source).await;
-    let place = scripted.place("out.ndjson");
-    place.script(|_, _| Reply::Hang);
-    house.make_due(JobKind::Deliver, route.0).await;
-    wait::until("the delivery is under way", PATIENCE, async || {
-        place.sent().len() == 1
-    })
-    .await;
-
-    proxy.black_hole();
-    wait::until("the delivery is given up", PATIENCE, async || {
-        place.waiting() == 0
-    })
-    .await;
-    place.take();
-    proxy.cut_all();
-    proxy.resume();
-    house.rested(JobKind::Deliver, route.0, 0).await;
-    house.unpark(JobKind::Deliver, route.0).await;
-    wait::until("all is delivered", PATIENCE, async || {
-        place.taken().len() >= 10
-    })
-    .await;
-    worker.stop().await;
-    assert_same(&place.taken(), &events);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_refuses_for_a_while_costs_nothing() {
-    let db = TestDb::new().await;
-    let proxy = ChaosProxy::in_front_of(db.url());
-    let house = House::at(db.url(), &proxy.url_for(db.url()), |_| {}).await;
-    let events = generated(30);
-    house.persist(&events[..10]);
-    let file = house.file("out.ndjson").await;
-    let source = house.source(&[file]).await;
-    let worker = house.worker();
-    let health = worker.health.clone();
-    let worker = House::run(worker);
-    house.until_lines("out.ndjson", 10).await;
-    wait::until("the delivery is settled", PATIENCE, async || {
-        house.status(source).await.routes[0].delivered == 10
-    })
-    .await;
-
-    // In the middle of a poll: its page cannot be stored.
+async fn a_job_that_takes_longer_than_its_lease_keeps_it() {
+    let mut house = House::new().await;
+    house.config.lease = Duration::from_secs(4);
+    house.persist(&generated(10));
+    let (source, _) = house.parked().await;
     house.org().inject(Fault::HungBeforeHeaders.until_cleared());
-    house.persist(&events[10..]);
-    let before = house.log_requests().len();
-    house.unpark(JobKind::Poll, source.0).await;
-    asked(&house, before + 1).await;
-    proxy.refuse().await;
+    let (one, two) = (house.start(), house.start());
+    house.make_due(JobKind::Poll, source.0).await;
+    asked(&house, 1).await;
+    let begun = house.org().clock().now();
+    // By then the lease of the claim is over.
+    wait::until("the lease is renewed twice", PATIENCE, async || {
+        let lasts =
+            "SELECT max(run_at) FROM job_schedule WHERE owner IS NOT NULL AND run_at < 'infinity'";
+        let lasts = format!("SELECT (1000 * extract(epoch FROM ({lasts})))::bigint");
+        let lasts: Option<i64> = house
+            .sql
+            .query_one(&lasts, &[])
+            .await
+            .expect("a time")
+            .get(0);
+        let over = begun.timestamp_millis() + 8_000;
+        lasts.is_some_and(|lasts| lasts > over)
+    })
+    .await;
     house.org().clear_faults();
-    wait::until("the worker says so", PATIENCE, async || {
-        health.check(Duration::from_millis(300)).is_err()
-    })
-    .await;
-    proxy.resume();
-    house.until_lines("out.ndjson", 30).await;
-    worker.stop().await;
-    assert_same(&house.lines("out.ndjson"), &events);
-    let sums = house.ledger(source).await;
-    assert_eq!((sums.stored, sums.delivered), (30, 30));
-    assert_eq!(house.status(source).await.polling.rung(), Rung::Running);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_stopped_and_started_loses_nothing() {
-    let mut cluster = OwnCluster::start().await;
-    let url = cluster.url().to_owned();
-    let mut house = House::at(&url, &url, |_| {}).await;
-    let events = generated(40);
-    house.persist(&events[..20]);
-    house.org().inject(Fault::ShortPage(1).until_cleared());
-    let file = house.file("out.ndjson").await;
-    let source = house.source(&[file]).await;
-    let worker = house.start();
-    // In mid-run, wherever that is.
-    house.until_lines("out.ndjson", 5).await;
-    cluster.server().stop_immediately().await.unwrap();
-    house.persist(&events[20..]);
-    cluster.server().start_again().await.unwrap();
-    house.sql = cluster.client().await;
-    let due = house.store.run_now(house.tenant, JobKind::Poll, source.0);
-    due.await.unwrap();
-    // What was on its way at the crash comes twice, so lines are no measure.
-    wait::until("all is stored and delivered", PATIENCE, async || {
-        let status = house.status(source).await;
-        (status.polling.stored, status.routes[0].pending) == (40, 0)
-    })
-    .await;
-    worker.stop().await;
-
-    let compared = testkit::ledger::compare(&events, &house.output("out.ndjson"));
-    assert!(compared.is_complete(), "{compared}");
-    let sums = house.ledger(source).await;
-    assert_eq!((sums.stored, sums.delivered), (40, 40));
+    let job = house.rested(JobKind::Poll, source.0, 0).await;
+    assert_eq!((job.epoch, job.attempt), (1, 0), "{job:?}");
+    assert_eq!(house.log(source).await.stored, 10);
+    one.stop().await;
+    two.stop().await;
 }
