@@ -79,8 +79,9 @@ struct Fenced {
 }
 
 /// Locks the poll job and the deliver jobs of its source in ascending order, renews the one and
-/// pokes the others. A poke touches neither a lease nor a backoff nor a paused job.
-const FENCE_AND_POKE: &str = "WITH mine AS (SELECT $1::bigint AS id UNION ALL SELECT j.id FROM routes r JOIN jobs j ON j.kind = $7 AND j.subject_id = r.id \
+/// pokes the others. A poke touches neither a lease nor a backoff nor a paused job. `mine` must be
+/// materialized: after a wait for a row PostgreSQL looks at it again and finds none of an inlined union.
+const FENCE_AND_POKE: &str = "WITH mine AS MATERIALIZED (SELECT $1::bigint AS id UNION ALL SELECT j.id FROM routes r JOIN jobs j ON j.kind = $7 AND j.subject_id = r.id \
      WHERE r.tenant_id = $5 AND r.source_id = $6 AND $8), \
  k AS MATERIALIZED (SELECT s.job_id FROM job_schedule s JOIN mine ON mine.id = s.job_id ORDER BY s.job_id FOR NO KEY UPDATE OF s) \
  UPDATE job_schedule s SET \

@@ -189,3 +189,34 @@ async fn an_append_that_is_dropped_half_way_lets_go_of_its_locks() {
     assert_eq!(house.log(&source).await.stored, 0);
     assert_eq!(house.store.connections().0, 0, "none is lost to the pool");
 }
+
+/// The end of a delivery that found nothing and the page that brings it something wait for each other's
+/// row; in either order the route must be due afterwards.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_poke_is_not_lost_on_a_delivery_that_is_just_ending() {
+    let house = House::new().await;
+    let source = house.source("acme").await;
+    let route = house.route(&source, "out").await;
+    let delivery = house.lease(1, JobKind::Deliver, route.id).await;
+    let poll = house.lease_poll(1, &source).await;
+    let log = house.log(&source).await;
+    let page = Events::some(0..3, house.now().await);
+
+    // What a completion writes, held back before its commit.
+    let ending = house.client().await;
+    ending.batch_execute("BEGIN").await.unwrap();
+    let idle = "UPDATE job_schedule SET owner = NULL, poked = 0, run_at = now() + interval '1 hour' WHERE job_id = $1";
+    ending
+        .execute(idle, &[&delivery.fence.job.0])
+        .await
+        .unwrap();
+    let append = tokio::spawn({
+        let house = house.clone();
+        async move { house.append(poll.fence, &log, &page, "next").await }
+    });
+    somebody_waits(&house).await;
+    ending.batch_execute("COMMIT").await.unwrap();
+
+    assert_eq!(append.await.unwrap().unwrap().stored, 3);
+    assert!(house.is_due(JobKind::Deliver, route.id).await);
+}
