@@ -1,4 +1,4 @@
--- What there is to do, again and again. One row per subject; work pokes it (docs/QUEUE.md in time).
+-- What there is to do, again and again. One row per subject; work pokes it.
 CREATE TABLE jobs (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     tenant_id uuid REFERENCES tenants ON DELETE CASCADE,

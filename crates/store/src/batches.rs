@@ -15,7 +15,7 @@ use crate::logs::Log;
 use crate::page::EventId;
 use crate::pool::Store;
 
-/// Fast and good enough for text that is mostly alike; measured in docs/PERFORMANCE.md in time.
+/// Fast, and enough for text that is mostly alike.
 const LEVEL: i32 = 1;
 
 pub(crate) fn compress(ndjson: &[u8]) -> Result<Vec<u8>, StoreError> {
