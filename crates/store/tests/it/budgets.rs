@@ -6,6 +6,7 @@ use store::{BudgetKey, Grant, WindowSeen};
 use testkit::time::Time;
 
 use crate::common::House;
+use crate::races::somebody_waits;
 
 async fn budget() -> (House, Time, BudgetKey) {
     let (house, time) = House::with_time().await;
@@ -218,4 +219,22 @@ async fn many_at_once_are_granted_no_more_than_there_is() {
     assert_eq!(grants(40).await, 1);
     note(&house, &key, window(40, 39, 60)).await;
     assert_eq!(grants(60).await, 35);
+}
+
+#[tokio::test]
+async fn an_answer_that_meets_another_ones_request_is_noted() {
+    let (house, _, key) = budget().await;
+    granted(&house, &key).await;
+    let mut other = house.client().await;
+    let taking = other.transaction().await.unwrap();
+    let take = "UPDATE budgets SET left_over = left_over";
+    taking.execute(take, &[]).await.unwrap();
+    let noting = tokio::spawn({
+        let (house, key) = (house.clone(), key.clone());
+        async move { note(&house, &key, window(60, 59, 30)).await }
+    });
+    somebody_waits(&house).await;
+    taking.commit().await.unwrap();
+    noting.await.unwrap();
+    assert_eq!(granted(&house, &key).await, 53);
 }

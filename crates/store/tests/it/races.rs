@@ -43,7 +43,7 @@ impl Committing {
     }
 }
 
-async fn somebody_waits(house: &House) {
+pub(crate) async fn somebody_waits(house: &House) {
     let waits = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     until("somebody waits for a lock", MINUTE, async || {
         house.truth(waits).await
