@@ -22,6 +22,8 @@ pub(crate) struct Job {
     due_at: f64,
     seen_at: f64,
     asked_at: f64,
+    /// When its lease ends.
+    pub(crate) until: f64,
 }
 
 impl Job {
@@ -49,7 +51,7 @@ impl House {
 
     pub(crate) async fn job(&self, kind: JobKind, subject: Uuid) -> Job {
         let row = format!(
-            "SELECT s.epoch, s.owner, s.attempt, s.lost, l.failing, extract(epoch FROM s.due_at)::float8, extract(epoch FROM collector_now())::float8 \
+            "SELECT s.epoch, s.owner, s.attempt, s.lost, l.failing, extract(epoch FROM s.due_at)::float8, extract(epoch FROM collector_now())::float8, extract(epoch FROM s.run_at)::float8 \
              FROM job_schedule s JOIN jobs j ON j.id = s.job_id JOIN job_lanes l ON l.id = s.lane_id \
              WHERE j.kind = {} AND j.subject_id = '{subject}'",
             kind.number()
@@ -64,6 +66,7 @@ impl House {
             due_at: row.get(5),
             seen_at: row.get(6),
             asked_at: row.get(6),
+            until: row.get(7),
         }
     }
 
