@@ -199,6 +199,12 @@ impl Story {
 
     /// New events in the org, and a poll of every source.
     async fn feed(&mut self) {
+        self.take_in();
+        self.poll_all().await;
+    }
+
+    /// New events in the org.
+    fn take_in(&mut self) {
         let events: Vec<Vec<u8>> = (0..EVENTS)
             .map(|_| {
                 self.made += 1;
@@ -210,6 +216,10 @@ impl Story {
             .org()
             .persist(Events::from_lines(&events).expect("generated events are events"));
         self.published.extend(events);
+    }
+
+    /// A poll of every source. Waits for a worker that stands still in a transaction.
+    async fn poll_all(&self) {
         for source in &self.sources {
             self.fleet
                 .post(&format!("/v1/sources/{source}/poll"), &json!({}))
@@ -238,7 +248,11 @@ impl Story {
                 victim.lines()
             );
             // Fed until it has had its turn: the other worker takes jobs too.
-            self.feed().await;
+            self.take_in();
+            tokio::select! {
+                () = self.poll_all() => {}
+                () = wait::until("a worker came to its point", LIMIT, async || reached(&victim)) => break,
+            }
             self.some_progress(EVENTS / 2, || reached(&victim)).await;
         }
         victim.kill().await;
