@@ -174,6 +174,24 @@ async fn a_retry_sends_the_same_range_with_the_same_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_retry_does_not_grow_by_what_has_come_since() {
+    let mut scene = Scene::new(5, 10).await;
+    scene.place.script(|_, _| Reply::Say(retry(None)));
+    scene.deliver().await;
+    let more = scene.house.fresh(5);
+    scene.house.persist(&more);
+    scene.events.extend(more);
+    scene.house.poll(scene.source).await;
+    scene.deliver().await;
+    let sent = scene.place.sent();
+    assert_eq!(sent.len(), 2);
+    assert!(sent[0] == sent[1] && sent[1].events.len() == 5);
+    let (place, events) = (Arc::clone(&scene.place), scene.events.clone());
+    scene.recovers().await;
+    assert_same(&place.taken(), &events);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_destination_says_when_to_come_again_within_reason() {
     let scene = Scene::new(5, 10).await;
     let wishes = [Duration::from_mins(5), Duration::from_hours(1000)];

@@ -36,7 +36,8 @@ async fn a_delivery_stops_when_its_lease_may_have_run_out_though_the_database_is
     .await;
 
     proxy.black_hole();
-    wait::until("the delivery is given up", PATIENCE, async || {
+    // Sooner than the longest wait for an answer.
+    wait::until("the delivery is given up", PATIENCE / 2, async || {
         place.waiting() == 0
     })
     .await;
@@ -134,10 +135,16 @@ async fn a_worker_ends_although_the_database_is_silent() {
     house.persist(&generated(10));
     let (source, _) = house.parked().await;
     house.org().inject(Fault::HungBeforeHeaders.until_cleared());
-    let worker = house.start();
+    let worker = house.worker();
+    let health = worker.health.clone();
+    let worker = House::run(worker);
     house.make_due(JobKind::Poll, source.0).await;
     asked(&house, 1).await;
     proxy.black_hole();
+    wait::until("it waits for an answer", PATIENCE, async || {
+        health.check(Duration::from_secs(1)).is_err()
+    })
+    .await;
     // Far less than the lease, whose end gives the job to others.
     let ended = tokio::time::timeout(house.config.lease / 2, worker.stop()).await;
     assert!(

@@ -29,3 +29,24 @@ async fn every_event_is_stored_and_delivered_in_order() {
         (2500, 2500, 0)
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_events_of_a_real_org_pass_byte_for_byte() {
+    let Some(data) = testkit::data::test_data() else {
+        return;
+    };
+    let file = data.join("okta/events/airbyte-source-okta-live-org.ndjson");
+    let house = House::new().await;
+    house.org().persist_file(&file).unwrap();
+    let (source, route) = house.parked().await;
+    let worker = house.start();
+    house.poll(source).await;
+    house.deliver(route).await;
+    worker.stop().await;
+    let delivered = std::fs::read(house.output("out.ndjson")).unwrap();
+    assert!(
+        delivered == std::fs::read(file).unwrap(),
+        "the files differ"
+    );
+    assert_eq!(house.ledger(source).await.delivered, 26);
+}
