@@ -269,12 +269,18 @@ impl Story {
         None
     }
 
-    /// Waits until an output file has grown by about so many events, or something else is true, or
-    /// everything is delivered.
+    /// Waits until the output files together have grown by about so many events, or something else is
+    /// true, or everything is delivered. Together, so that not every kill hits the same route: a job
+    /// that loses its worker five times in a row is quarantined.
     async fn some_progress(&self, events: usize, or: impl Fn() -> bool) {
-        let size = || std::fs::metadata(self.fleet.output("0.ndjson")).map_or(0, |file| file.len());
+        let output = |n| self.fleet.output(&format!("{n}.ndjson"));
+        let size = || {
+            (0..SOURCES)
+                .map(|n| std::fs::metadata(output(n)).map_or(0, |file| file.len()))
+                .sum::<u64>()
+        };
         let whole: usize = self.published.iter().map(|event| event.len() + 1).sum();
-        let goal = (size() + 1_800 * events as u64).min(whole as u64);
+        let goal = (size() + 1_800 * events as u64).min((whole * SOURCES) as u64);
         wait::until("events flow", LIMIT, async || or() || size() >= goal).await;
     }
 
@@ -285,7 +291,8 @@ impl Story {
         let _two = self.fleet.worker(&[]);
         let database = connect(database_url).await;
         let all = i64::try_from(self.published.len()).expect("a number of events");
-        wait::until("every event is stored and delivered", LIMIT, async || {
+        // A quarantined job comes again after minutes.
+        wait::until("every event is stored and delivered", 5 * LIMIT, async || {
             let row = database
                 .query_one("SELECT (SELECT min(stored) FROM logs), (SELECT min(delivered + dead) FROM routes)", &[])
                 .await
