@@ -76,6 +76,9 @@ pub struct Fence {
     pub owner: i64,
 }
 
+/// Leases lost in a row at which a job is quarantined: it waits, runs alone, and says so.
+pub const QUARANTINE: i32 = 5;
+
 /// A leased job.
 #[derive(Clone, Debug)]
 pub struct Lease {

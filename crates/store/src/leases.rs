@@ -9,13 +9,12 @@ use diesel::sql_types::{
 };
 use diesel_async::RunQueryDsl;
 use model::ids::{JobId, TenantId};
-use model::job::{Fence, JobKind, Lease, Outcome};
+use model::job::{Fence, JobKind, Lease, Outcome, QUARANTINE};
 use std::time::Duration;
 use uuid::Uuid;
 
 use crate::error::StoreError;
 use crate::pool::Store;
-use crate::status::QUARANTINE;
 
 /// A lane as every process keeps it in memory.
 #[derive(Debug, Clone, QueryableByName)]

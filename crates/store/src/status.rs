@@ -8,7 +8,7 @@ use diesel::sql_types::{
 };
 use diesel_async::RunQueryDsl;
 use model::ids::{SourceId, TenantId};
-use model::job::JobKind;
+use model::job::{JobKind, QUARANTINE};
 use model::status::{DeliveryFacts, PollingFacts, Rung, Trouble};
 use uuid::Uuid;
 
@@ -63,9 +63,6 @@ pub struct PollingStatus {
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub budget_resets_at: Option<DateTime<Utc>>,
 }
-
-/// Leases lost in a row at which a job counts as quarantined.
-pub(crate) const QUARANTINE: i32 = 5;
 
 impl PollingStatus {
     /// The trouble, if any, with its detail: the job's, else the credential's, else the log's.

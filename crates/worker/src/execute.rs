@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use model::job::{JobKind, Lease, Outcome};
+use model::job::{JobKind, Lease, Outcome, QUARANTINE};
 use store::{Completion, StoreError};
 use tokio::sync::RwLock;
 use tokio_util::sync::CancellationToken;
@@ -13,9 +13,6 @@ use crate::completions::What;
 use crate::context::{Context, Ran, backoff_for};
 use crate::slots::Slot;
 use crate::{check_credential, deliver, janitor, poll};
-
-/// Leases lost in a row at which a job runs alone.
-const QUARANTINE: i32 = 5;
 
 /// The longest run of a job, whatever its heartbeat says.
 const LONGEST: Duration = Duration::from_mins(10);
