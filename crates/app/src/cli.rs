@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Api,
     /// Run a worker; any number of them share one database
     Worker,
+    /// Make the secrets of an installation in a folder, where they are missing
+    Init(Init),
     /// Bring the database to the version of this program
     Migrate(Migrate),
     /// Make, list and revoke API keys
@@ -100,6 +102,13 @@ pub(crate) struct Demo {
     /// Where events are delivered to, one a line; must be empty or new [default: in a temporary folder]
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// Where to: it is made too, for its owner only. It gets sealing.keys, database.password and api.key
+    #[arg(value_name = "FOLDER")]
+    pub(crate) folder: PathBuf,
 }
 
 #[derive(Debug, Args)]

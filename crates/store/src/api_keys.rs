@@ -58,6 +58,18 @@ impl Store {
             .await?)
     }
 
+    /// Stores a key unless one of its public part is there, live or not; says whether it was new.
+    pub async fn ensure_api_key(&self, key: NewApiKey) -> Result<bool, StoreError> {
+        let mut conn = self.conn().await?;
+        let stored = diesel::insert_into(api_keys::table)
+            .values(key)
+            .on_conflict(api_keys::public_id)
+            .do_nothing()
+            .execute(&mut conn)
+            .await?;
+        Ok(stored == 1)
+    }
+
     /// The live key of a public part: not revoked, not expired. Notes its use, at most once a minute.
     pub async fn live_api_key(&self, public_id: &str) -> Result<Option<ApiKey>, StoreError> {
         let mut conn = self.conn().await?;

@@ -53,16 +53,33 @@ pub(crate) async fn make(
 ) -> anyhow::Result<(TenantId, SecretString)> {
     let key = ApiKey::generate()?;
     let tenant = store.ensure_tenant(tenant).await?;
-    let row = NewApiKey {
+    store.create_api_key(row(tenant, &key, role, name)).await?;
+    Ok((tenant, key.whole().clone()))
+}
+
+/// Registers a key that was made elsewhere as an admin of the tenant `default`, once: one that has been
+/// revoked stays so. Returns its public part if it was new.
+pub(super) async fn register_first(
+    store: &Store,
+    key: &SecretString,
+) -> anyhow::Result<Option<String>> {
+    let key = ApiKey::parse(key.expose_secret())?;
+    let tenant = store.ensure_tenant("default").await?;
+    let new = store
+        .ensure_api_key(row(tenant, &key, Role::Admin, "first"))
+        .await?;
+    Ok(new.then(|| key.public_id().to_owned()))
+}
+
+fn row(tenant: TenantId, key: &ApiKey, role: Role, name: &str) -> NewApiKey {
+    NewApiKey {
         tenant_id: tenant.0,
         public_id: key.public_id().to_owned(),
         secret_sha256: key.sha256(),
         name: name.to_owned(),
         role: role.as_str().to_owned(),
         expires_at: None,
-    };
-    store.create_api_key(row).await?;
-    Ok((tenant, key.whole().clone()))
+    }
 }
 
 async fn create(store: &Store, options: &CreateKey) -> anyhow::Result<()> {

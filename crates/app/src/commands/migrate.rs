@@ -1,9 +1,9 @@
-//! `migrate`: brings the database to the version of this program.
+//! `migrate`: brings the database to the version of this program, and registers the first API key of the settings.
 
 use anyhow::Context;
 use store::StoreError;
 
-use super::Settings;
+use super::{Settings, keys};
 use crate::cli::Migrate;
 use crate::config::DATABASE;
 use crate::{database, output, shutdown, telemetry};
@@ -22,13 +22,18 @@ pub(super) async fn run(settings: &Settings, options: &Migrate) -> anyhow::Resul
         .migrate()
         .await
         .context("cannot migrate the database")?;
-    if migrated.applied.is_empty() {
-        return Ok(output::print("the database is up to date\n")?);
-    }
-    let lines: Vec<String> = migrated
+    let mut lines: Vec<String> = migrated
         .applied
         .iter()
         .map(|name| format!("applied {name}\n"))
         .collect();
+    if lines.is_empty() {
+        lines.push("the database is up to date\n".to_owned());
+    }
+    if let Some(key) = &config.api.first_key
+        && let Some(public_id) = keys::register_first(&store, key).await?
+    {
+        lines.push(format!("registered the API key okc_{public_id}\n"));
+    }
     Ok(output::print(&lines.concat())?)
 }

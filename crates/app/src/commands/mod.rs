@@ -2,6 +2,7 @@
 
 mod check_config;
 mod healthcheck;
+mod init;
 mod keys;
 mod migrate;
 mod serve;
@@ -31,6 +32,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve => Box::pin(serve::serve(&settings)).await?,
         Command::Api => serve::api(&settings).await?,
         Command::Worker => serve::worker(&settings).await?,
+        Command::Init(options) => init::run(&options)?,
         Command::Migrate(options) => migrate::run(&settings, &options).await?,
         Command::Keys(command) => keys::run(&settings, command).await?,
         Command::Sealing(Sealing::Keygen) => keygen()?,

@@ -58,13 +58,17 @@ pub(crate) struct Database {
 #[derive(Debug)]
 pub(crate) struct Api {
     pub(crate) listen: SocketAddr,
+    pub(crate) first_key: Option<SecretString>,
 }
 
 impl Default for Api {
     /// Until the table's default has been applied.
     fn default() -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self { listen }
+        Self {
+            listen,
+            first_key: None,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use api::keys::ApiKey;
 use model::duration::parse_duration;
 use model::net::AllowHosts;
 use secrecy::{ExposeSecret, SecretString};
@@ -94,6 +95,11 @@ pub(super) fn hosts(text: &str) -> Result<AllowHosts, String> {
 
 pub(super) fn keys(text: &str) -> Result<SecretString, String> {
     KeyRing::parse(text).map_err(told)?;
+    Ok(text.into())
+}
+
+pub(super) fn api_key(text: &str) -> Result<SecretString, String> {
+    ApiKey::parse(text).map_err(told)?;
     Ok(text.into())
 }
 

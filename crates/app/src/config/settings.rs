@@ -2,7 +2,8 @@
 
 use super::Config;
 use super::parse::{
-    address, duration, hosts, keys, log_filter, number, optional_address, path, postgres_url, share,
+    address, api_key, duration, hosts, keys, log_filter, number, optional_address, path,
+    postgres_url, share,
 };
 
 /// One setting.
@@ -117,6 +118,18 @@ pub(super) const SETTINGS: &[Setting] = &[
         about: "Address and port of the HTTP API, its probes and metrics. It speaks plain HTTP: put a proxy with TLS before it.",
         apply: |config, text| {
             config.api.listen = address(text)?;
+            Ok(())
+        },
+        ..PLAIN
+    },
+    Setting {
+        key: "api.first_key",
+        variable: "COLLECTOR_FIRST_API_KEY",
+        example: "the file that `init` made, by COLLECTOR_FIRST_API_KEY_FILE",
+        about: "API key that `migrate` registers as an admin of the tenant `default`, if it is not known. Once revoked it stays so.",
+        care: Care::Secret,
+        apply: |config, text| {
+            config.api.first_key = Some(api_key(text)?);
             Ok(())
         },
         ..PLAIN

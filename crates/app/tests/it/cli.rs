@@ -5,11 +5,12 @@ use std::process::Stdio;
 
 use crate::program::{program, run};
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "demo",
     "serve",
     "api",
     "worker",
+    "init",
     "migrate",
     "keys",
     "sealing",

@@ -151,6 +151,47 @@ async fn keys_are_made_listed_and_revoked() {
 }
 
 #[tokio::test]
+async fn the_first_key_of_init_works_after_migrate_and_stays_revoked() {
+    let db = TestDb::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let said = run(&mut program(&["init", folder.path().to_str().unwrap()]));
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert_eq!(said.out.matches("made ").count(), 3, "{}", said.out);
+    let file = folder.path().join("api.key");
+    let key = std::fs::read_to_string(&file).unwrap();
+    assert!(!said.out.contains(key.trim()), "{}", said.out);
+    let key = api::keys::ApiKey::parse(key.trim()).unwrap();
+    let migrate = || {
+        let mut command = program(&["migrate"]);
+        command
+            .env("COLLECTOR_DATABASE_URL", db.url())
+            .env("COLLECTOR_FIRST_API_KEY_FILE", &file);
+        run(&mut command)
+    };
+    let line = format!("registered the API key okc_{}\n", key.public_id());
+    let (first, second) = (migrate(), migrate());
+    assert!(first.out.ends_with(&line), "{first:?}");
+    assert_eq!(second.out, "the database is up to date\n", "{second:?}");
+
+    let keys = |args: &[&str]| {
+        let args = [&["keys"], args].concat();
+        run(program(&args).env("COLLECTOR_DATABASE_URL", db.url())).out
+    };
+    let listed = keys(&["list", "--tenant", "default"]);
+    assert!(
+        listed.contains(key.public_id()) && listed.contains("admin     live"),
+        "{listed}"
+    );
+    keys(&["revoke", "--tenant", "default", key.public_id()]);
+    assert_eq!(migrate().code, Some(0));
+    let listed = keys(&["list", "--tenant", "default"]);
+    assert!(
+        listed.contains("revoked") && !listed.contains("live"),
+        "{listed}"
+    );
+}
+
+#[tokio::test]
 async fn both_halves_get_ready_and_stop_in_order() {
     let installation = Installation::on(TestDb::new().await);
     let mut service = Process::start(installation.command(&["serve"]).into());
