@@ -9,31 +9,31 @@ pub struct Health(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    looked: Option<Instant>,
+    leased: Option<Instant>,
     problem: Option<String>,
 }
 
 impl Health {
-    /// The worker has asked the database for due jobs and got an answer.
-    pub(crate) fn looked(&self) {
+    /// The worker has asked the database for due jobs and leased those it has slots for, if any.
+    pub(crate) fn leased(&self) {
         let mut state = self.lock();
-        state.looked = Some(Instant::now());
+        state.leased = Some(Instant::now());
         state.problem = None;
     }
 
-    /// It has asked in vain.
+    /// It could not.
     pub(crate) fn failed(&self, problem: &impl std::fmt::Display) {
         self.lock().problem = Some(problem.to_string());
     }
 
-    /// Whether the worker has asked for due jobs within `age`.
+    /// Whether the worker has asked for due jobs, and could lease what it found, within `age`.
     ///
     /// # Errors
     /// Why not, for a person.
     pub fn check(&self, age: Duration) -> Result<(), String> {
         let state = self.lock();
-        match (state.looked, &state.problem) {
-            (Some(looked), _) if looked.elapsed() <= age => Ok(()),
+        match (state.leased, &state.problem) {
+            (Some(leased), _) if leased.elapsed() <= age => Ok(()),
             (_, Some(problem)) => Err(format!("the worker cannot lease jobs: {problem}")),
             (Some(_), None) => Err("the worker has not asked for due jobs for a while".to_owned()),
             (None, None) => Err("the worker has not begun to lease jobs".to_owned()),

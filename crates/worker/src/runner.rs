@@ -122,7 +122,8 @@ impl Runner {
                     refresh_at = Instant::now();
                 }
             }
-            if Instant::now() >= refresh_at {
+            let looks = Instant::now() >= refresh_at;
+            if looks {
                 let look = self.context.worker.config.look;
                 refresh_at = Instant::now() + look.mul_f64(0.9 + rand::random::<f64>() / 5.0);
                 if let Err(error) = self.refresh().await {
@@ -133,15 +134,21 @@ impl Runner {
                     continue;
                 }
             }
-            match self.claim_round().await {
-                Ok(0) => {}
-                Ok(_claimed) => continue,
+            let claimed = match self.claim_round().await {
+                Ok(claimed) => claimed,
                 Err(error) => {
                     tracing::warn!(%error, "could not lease jobs");
                     self.failed(&error).await;
                     refresh_at = Instant::now();
                     continue;
                 }
+            };
+            // Only both count: a database that answers and takes no leases is of no use.
+            if looks {
+                self.context.worker.health.leased();
+            }
+            if claimed > 0 {
+                continue;
             }
             let next = self.lanes.next_due(|class| self.slots.free(class) > 0);
             let until = next.map_or(refresh_at, |at| at.min(refresh_at));
@@ -187,7 +194,6 @@ impl Runner {
         let asked = Instant::now();
         let rows = self.ask(self.context.worker.store.lanes()).await?;
         self.lanes.refresh(&rows, asked);
-        self.context.worker.health.looked();
         Ok(())
     }
 

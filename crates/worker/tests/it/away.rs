@@ -126,6 +126,34 @@ async fn a_server_that_is_stopped_and_started_loses_nothing() {
     assert_eq!((sums.stored, sums.delivered), (40, 40));
 }
 
+/// As after a failover to a server that only answers questions.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_sees_jobs_but_cannot_lease_them_is_not_healthy() {
+    let house = House::new().await;
+    let refuse = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS \
+                  $$ BEGIN RAISE 'read-only'; END $$; \
+                  CREATE TRIGGER refuse BEFORE UPDATE ON job_schedule FOR EACH ROW \
+                  WHEN (NEW.owner IS NOT NULL) EXECUTE FUNCTION refuse()";
+    house.sql.batch_execute(refuse).await.unwrap();
+    house.source(&[]).await;
+    let worker = house.worker();
+    let health = worker.health.clone();
+    let worker = House::run(worker);
+    wait::until("it says why", PATIENCE, async || {
+        let said = health.check(Duration::from_secs(1));
+        said.err().filter(|why| why.contains("cannot lease jobs"))
+    })
+    .await;
+
+    let allow = "DROP TRIGGER refuse ON job_schedule";
+    house.sql.batch_execute(allow).await.unwrap();
+    wait::until("it leases", PATIENCE, async || {
+        health.check(Duration::from_secs(1)).is_ok()
+    })
+    .await;
+    worker.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_ends_although_the_database_is_silent() {
     let db = TestDb::new().await;
