@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::duration::parse_duration;
+use uuid::Uuid;
 
 const EXAMPLES: &str = "\
 Try it, with nothing but PostgreSQL programs on the machine:
@@ -64,6 +65,9 @@ pub(crate) enum Command {
     /// Run a simulated Okta org, or print its events
     #[command(after_help = SIM_EXAMPLES)]
     Sim(Sim),
+    /// Receive deliveries, as InsightOps and as a webhook would, and show what arrives
+    #[command(after_help = RECEIVE_EXAMPLES)]
+    Receive(Receive),
 }
 
 const DEMO_EXAMPLES: &str = "\
@@ -231,6 +235,59 @@ pub(crate) struct Sim {
     /// Same seed, same events
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub(crate) seed: u64,
+}
+
+const RECEIVE_EXAMPLES: &str = "\
+Examples:
+  okta-collector receive --listen 127.0.0.1:9100
+      takes every log token that is a UUID, and webhooks on /
+  okta-collector receive --listen 127.0.0.1:9100 --path /events --output events.ndjson
+  curl http://127.0.0.1:9100/counts
+
+Send to it (the service needs COLLECTOR_ALLOW_HOSTS=127.0.0.1 for that):
+  an insightops destination with the base_url http://127.0.0.1:9100 and any UUID as token
+  a webhook destination with the url http://127.0.0.1:9100/
+
+It is as strict as InsightOps: an unknown token is answered 204 and its events are gone, only the \
+first line of a body is kept, more than 32,767 bytes are split, 65,536 bytes are answered 413.";
+
+#[derive(Debug, Args)]
+pub(crate) struct Receive {
+    /// Where to listen
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: SocketAddr,
+    /// InsightOps log token that exists; may be repeated [default: every UUID]
+    #[arg(long, value_name = "UUID", help_heading = "InsightOps")]
+    pub(crate) token: Vec<Uuid>,
+    /// Id of the log they write into, for the query API
+    #[arg(
+        long,
+        value_name = "UUID",
+        requires = "read_key",
+        help_heading = "InsightOps"
+    )]
+    pub(crate) log_id: Option<Uuid>,
+    /// Key that may read the log by the query API
+    #[arg(
+        long,
+        value_name = "KEY",
+        requires = "log_id",
+        help_heading = "InsightOps"
+    )]
+    pub(crate) read_key: Option<String>,
+    /// Path that takes webhooks; may be repeated [default: /]
+    #[arg(long, value_name = "PATH", help_heading = "Webhook", value_parser = absolute_path)]
+    pub(crate) path: Vec<String>,
+    /// Append every event to this file, one a line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+fn absolute_path(text: &str) -> Result<String, &'static str> {
+    let absolute = text.starts_with('/') && !text.contains('?');
+    absolute
+        .then(|| text.to_owned())
+        .ok_or("a path begins with / and has no query")
 }
 
 #[cfg(test)]

@@ -80,7 +80,8 @@ impl Inbox {
         self.state().faults.clear();
     }
 
-    pub(crate) fn config(&self) -> &ReceiverConfig {
+    /// What it was made with.
+    pub fn config(&self) -> &ReceiverConfig {
         &self.config
     }
 

@@ -231,11 +231,14 @@ async fn search_log(
 
 /// 200 once an event has arrived, so that "healthy" means that events flow.
 fn health(inbox: &Inbox) -> Answer {
-    let status = match inbox.counts().events {
-        0 => StatusCode::SERVICE_UNAVAILABLE,
-        _ => StatusCode::OK,
-    };
-    json_answer(status, &counts(inbox))
+    let mut counts = counts(inbox);
+    if inbox.counts().events > 0 {
+        return json_answer(StatusCode::OK, &counts);
+    }
+    if let Some(counts) = counts.as_object_mut() {
+        counts.insert("detail".to_owned(), "no event has arrived yet".into());
+    }
+    json_answer(StatusCode::SERVICE_UNAVAILABLE, &counts)
 }
 
 fn counts(inbox: &Inbox) -> Value {

@@ -5,6 +5,7 @@ mod healthcheck;
 mod init;
 mod keys;
 mod migrate;
+mod receive;
 mod serve;
 mod sim;
 
@@ -40,6 +41,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::CheckConfig => check_config::run(&settings)?,
         Command::Openapi => output::print(&api::openapi_json())?,
         Command::Sim(options) => sim::run(options).await?,
+        Command::Receive(options) => receive::run(options).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use crate::program::{program, run};
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "demo",
     "serve",
     "api",
@@ -18,6 +18,7 @@ const COMMANDS: [&str; 12] = [
     "check-config",
     "openapi",
     "sim",
+    "receive",
 ];
 
 #[test]

@@ -10,4 +10,5 @@ mod cli;
 mod demo;
 mod layering;
 mod program;
+mod receive;
 mod service;
