@@ -30,6 +30,6 @@ mod suggest;
 mod surface;
 
 pub use config::ApiConfig;
-pub use openapi::{openapi, openapi_json};
+pub use openapi::{openapi, openapi_json, openapi_v30_json};
 pub use server::{Probes, serve, serve_probes};
 pub use state::{ApiState, RenderMetrics};

@@ -1,5 +1,7 @@
 //! The OpenAPI document, collected from the same registrations that the server uses.
 
+mod v30;
+
 use actix_web::App;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -7,6 +9,8 @@ use utoipa_actix_web::AppExt;
 
 use crate::endpoints;
 use crate::problem::ProblemBody;
+
+pub use v30::openapi_v30_json;
 
 /// What is not in any operation.
 #[derive(OpenApi)]

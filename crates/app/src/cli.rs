@@ -61,7 +61,11 @@ pub(crate) enum Command {
     /// Check all settings and show what they are and where they come from
     CheckConfig,
     /// Print the OpenAPI document of the HTTP API
-    Openapi,
+    Openapi {
+        /// In OpenAPI 3.0, for generators that do not read 3.1
+        #[arg(long = "v3.0")]
+        v30: bool,
+    },
     /// Run a simulated Okta org, or print its events
     #[command(after_help = SIM_EXAMPLES)]
     Sim(Sim),

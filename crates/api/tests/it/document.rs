@@ -32,12 +32,13 @@ fn text<'a>(value: &'a Value, what: &str) -> &'a str {
     text
 }
 
-#[test]
-fn the_committed_document_is_the_one_the_server_serves() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../openapi/openapi.json");
-    let served = api::openapi_json();
+/// Compares with a file in `openapi/`, or writes it.
+fn committed(name: &str, served: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../openapi")
+        .join(name);
     if std::env::var_os("UPDATE_OPENAPI").is_some() {
-        fs::write(&file, &served).unwrap();
+        fs::write(&file, served).unwrap();
     }
     let committed = fs::read_to_string(&file).unwrap_or_default();
     let differs = committed
@@ -46,9 +47,92 @@ fn the_committed_document_is_the_one_the_server_serves() {
         .position(|(one, other)| one != other);
     assert!(
         committed == served,
-        "openapi/openapi.json is out of date (first at line {differs:?}); run \
-         `UPDATE_OPENAPI=1 cargo test -p api the_committed_document` and look at the difference"
+        "openapi/{name} is out of date (first at line {differs:?}); run \
+         `UPDATE_OPENAPI=1 cargo test -p api the_committed` and look at the difference"
     );
+}
+
+#[test]
+fn the_committed_document_is_the_one_the_server_serves() {
+    committed("openapi.json", &api::openapi_json());
+}
+
+#[test]
+fn the_committed_document_in_3_0_is_the_derived_one() {
+    committed("openapi-3.0.json", &api::openapi_v30_json());
+}
+
+#[test]
+fn the_document_in_3_0_has_no_word_of_3_1() {
+    const NEWER: [&str; 17] = [
+        "$comment",
+        "$defs",
+        "$id",
+        "$schema",
+        "const",
+        "contains",
+        "contentEncoding",
+        "contentMediaType",
+        "dependentRequired",
+        "else",
+        "examples",
+        "identifier",
+        "if",
+        "patternProperties",
+        "prefixItems",
+        "propertyNames",
+        "unevaluatedProperties",
+    ];
+    // Below `properties` are names, not words.
+    fn check(value: &Value, place: &str) {
+        if let Some(fields) = value.as_object() {
+            let names = place.ends_with("/properties");
+            for (word, value) in fields {
+                assert!(names || !NEWER.contains(&word.as_str()), "{place}/{word}");
+                if word == "type" && !names {
+                    assert!(value.is_string() && value != "null", "{place}: {value}");
+                }
+                if word.starts_with("exclusive") && !names {
+                    assert!(value.is_boolean(), "{place}/{word}: {value}");
+                }
+                check(value, &format!("{place}/{word}"));
+            }
+            assert!(
+                names || fields.len() == 1 || !fields.contains_key("$ref"),
+                "{place}"
+            );
+        }
+        for value in value.as_array().into_iter().flatten() {
+            check(value, place);
+        }
+    }
+    let document: Value = serde_json::from_str(&api::openapi_v30_json()).unwrap();
+    assert_eq!(document["openapi"], "3.0.3");
+    check(&document, "");
+}
+
+#[test]
+fn the_document_in_3_0_has_everything_the_other_one_has() {
+    let newer = document();
+    let older: Value = serde_json::from_str(&api::openapi_v30_json()).unwrap();
+    let names = |document: &Value, place: &str| -> Vec<String> {
+        let fields = document.pointer(place).unwrap().as_object().unwrap();
+        fields.keys().cloned().collect()
+    };
+    for place in [
+        "",
+        "/paths",
+        "/components/schemas",
+        "/components/securitySchemes",
+    ] {
+        assert_eq!(names(&newer, place), names(&older, place), "{place}");
+    }
+    for name in names(&newer, "/components/schemas") {
+        let place = format!("/components/schemas/{name}/properties");
+        if newer.pointer(&place).is_some() {
+            assert_eq!(names(&newer, &place), names(&older, &place));
+        }
+    }
 }
 
 #[test]

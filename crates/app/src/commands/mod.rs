@@ -39,7 +39,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Sealing(Sealing::Keygen) => keygen()?,
         Command::Healthcheck(options) => return healthcheck::run(&settings, options).await,
         Command::CheckConfig => check_config::run(&settings)?,
-        Command::Openapi => output::print(&api::openapi_json())?,
+        Command::Openapi { v30: true } => output::print(&api::openapi_v30_json())?,
+        Command::Openapi { v30: false } => output::print(&api::openapi_json())?,
         Command::Sim(options) => sim::run(options).await?,
         Command::Receive(options) => receive::run(options).await?,
     }

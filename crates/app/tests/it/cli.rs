@@ -145,6 +145,11 @@ fn the_printed_document_is_json_of_the_api() {
     let said = run(&mut program(&["openapi"]));
     let document: serde_json::Value = serde_json::from_str(&said.out).unwrap();
     assert!(document["paths"]["/v1/sources"]["post"].is_object());
+    assert_eq!(document["openapi"], "3.1.0");
+    let said = run(&mut program(&["openapi", "--v3.0"]));
+    let document: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert!(document["paths"]["/v1/sources"]["post"].is_object());
+    assert_eq!(document["openapi"], "3.0.3");
 }
 
 #[test]
