@@ -20,6 +20,7 @@ use crate::auth::authenticate;
 use crate::body::read_body;
 use crate::config::ApiConfig;
 use crate::endpoints;
+use crate::handlers::docs::{self, get_docs_file, lead_to_docs};
 use crate::handlers::service::{self, Document, ProbeState, Stopping};
 use crate::observe::{Instruments, no_such_path, observe};
 use crate::openapi::{openapi, openapi_json};
@@ -48,8 +49,9 @@ fn start(
 ) -> io::Result<Server> {
     let notice = config.notice;
     let state = web::Data::new(state);
-    let surface = web::Data::new(Surface::of(&openapi()));
+    let surface = web::Data::new(Surface::of(&openapi()).with_pages(&docs::PATHS));
     let document = web::Data::new(Document(openapi_json()));
+    let docs = web::Data::new(docs::config());
     let instruments = web::Data::new(Instruments::new());
     let stopping = web::Data::new(Stopping(stop.clone()));
     let server = HttpServer::new(move || {
@@ -57,12 +59,16 @@ fn start(
             .app_data(state.clone())
             .app_data(surface.clone())
             .app_data(document.clone())
+            .app_data(docs.clone())
             .app_data(instruments.clone())
             .app_data(stopping.clone())
             .into_utoipa_app()
             .configure(endpoints::all)
             .into_app()
-            .route("/", web::get().to(service::front))
+            .route("/", web::get().to(lead_to_docs))
+            .route("/docs", web::get().to(lead_to_docs))
+            .route("/docs/", web::get().to(get_docs_file))
+            .route("/docs/{file}", web::get().to(get_docs_file))
             .default_service(web::to(no_such_path))
             // The last one is the outermost.
             .wrap(from_fn(check_surface))

@@ -1,5 +1,5 @@
-//! The surface of the API as a table made of its own document: which paths there are, with which
-//! methods and query parameters.
+//! The surface of the API as a table made of its own document, and of the pages that are not in it:
+//! which paths there are, with which methods and query parameters.
 //!
 //! The framework answers 404 for a known path with another method, and ignores unknown query
 //! parameters, so that `?limti=5` would return everything. Both are caught here, before a handler.
@@ -30,14 +30,23 @@ pub(crate) struct Surface {
 impl Surface {
     pub(crate) fn of(document: &OpenApi) -> Self {
         let paths = document.paths.paths.iter().map(|(pattern, item)| {
-            let segments = pattern.split('/').map(str::to_owned).collect();
             let methods =
                 operations(item).map(|(method, operation)| (method, parameters(operation)));
-            (segments, methods.collect())
+            (segments(pattern), methods.collect())
         });
         Self {
             paths: paths.collect(),
         }
+    }
+
+    /// Adds what can be got without a parameter, and is for people only.
+    pub(crate) fn with_pages(mut self, patterns: &[&str]) -> Self {
+        let methods = Methods::from([("GET", BTreeSet::new())]);
+        let pages = patterns
+            .iter()
+            .map(|pattern| (segments(pattern), methods.clone()));
+        self.paths.extend(pages);
+        self
     }
 
     /// Refuses a method or a query parameter that a known path does not have.
@@ -79,6 +88,10 @@ impl Surface {
         let (_, methods) = self.paths.iter().find(|(pattern, _)| matches(pattern))?;
         Some(methods)
     }
+}
+
+fn segments(pattern: &str) -> Vec<String> {
+    pattern.split('/').map(str::to_owned).collect()
 }
 
 fn operations(item: &PathItem) -> impl Iterator<Item = (&'static str, &Operation)> {

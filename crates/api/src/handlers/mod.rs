@@ -3,6 +3,7 @@
 pub(crate) mod api_keys;
 pub(crate) mod credentials;
 pub(crate) mod destinations;
+pub(crate) mod docs;
 pub(crate) mod jobs;
 pub(crate) mod routes;
 pub(crate) mod service;

@@ -1,6 +1,5 @@
 //! Probes, metrics, the document: everything outside `/v1`, without a key.
 
-use actix_web::http::header;
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -131,11 +130,4 @@ pub(crate) async fn get_openapi(document: web::Data<Document>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("application/json")
         .body(document.0.clone())
-}
-
-/// Somebody who looks at the address in a browser is led to the document.
-pub(crate) async fn front() -> HttpResponse {
-    HttpResponse::TemporaryRedirect()
-        .insert_header((header::LOCATION, "/openapi.json"))
-        .finish()
 }

@@ -11,6 +11,8 @@ mod credentials;
 #[cfg(test)]
 mod destinations;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod document;
 #[cfg(test)]
 mod jobs;

@@ -1,6 +1,6 @@
 //! Every error is a problem, whoever makes it; every answer has its id and its headers.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{Answer, TestApi};
 
@@ -170,11 +170,8 @@ async fn everything_that_is_documented_is_there() {
 }
 
 #[tokio::test]
-async fn the_front_door_leads_to_the_document() {
+async fn the_document_is_served_as_it_is_committed() {
     let api = TestApi::start().await;
-    let page = api.get("/").await.expect(200);
-    assert_eq!(page["openapi"], "3.1.0");
     let served = api.get("/openapi.json").await;
     assert_eq!(served.text, api::openapi_json());
-    assert_ne!(page["paths"], Value::Null);
 }
