@@ -80,7 +80,11 @@ pub(crate) async fn authenticate<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<impl MessageBody + use<B>>, Error> {
     if request.path() == "/v1" || request.path().starts_with("/v1/") {
         match caller(request.request()).await {
-            Ok(caller) => drop(request.extensions_mut().insert(caller)),
+            Ok(caller) => {
+                let tenant = tracing::field::display(caller.tenant);
+                tracing::Span::current().record("tenant.id", tenant);
+                request.extensions_mut().insert(caller);
+            }
             Err(problem) => return Ok(request.error_response(problem).map_into_right_body::<B>()),
         }
     }

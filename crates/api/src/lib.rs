@@ -28,6 +28,7 @@ mod server;
 mod state;
 mod suggest;
 mod surface;
+mod trace;
 
 pub use config::ApiConfig;
 pub use openapi::{openapi, openapi_json, openapi_v30_json};

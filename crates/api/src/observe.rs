@@ -15,13 +15,20 @@ use model::ids::TenantId;
 use opentelemetry::metrics::Histogram;
 use opentelemetry::{KeyValue, global};
 use tokio::time::Instant;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use crate::auth::Caller;
 use crate::problem::Problem;
+use crate::trace::{self, method_word};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Parts of paths that name what a request is about, and how spans call them.
+const IDS: [(&str, &str); 3] = [
+    ("source_id", "source.id"),
+    ("route_id", "route.id"),
+    ("credential_id", "credential.id"),
+];
 /// Seconds; the upper ends of the buckets.
 const BUCKETS: [f64; 10] = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 
@@ -54,7 +61,10 @@ pub(crate) async fn observe<B: MessageBody + 'static>(
     let id = request_id(request.headers());
     let method = request.method().clone();
     let path = request.path().to_owned();
-    let span = tracing::info_span!("http.request", request.id = %id);
+    let (span, cause) = trace::begin(request.path(), &method, request.headers(), &id);
+    if let Some(cause) = cause {
+        request.extensions_mut().insert(cause);
+    }
     // A panic leaves nothing behind that later requests would see: the store rolls back.
     let answer = AssertUnwindSafe(next.call(request)).catch_unwind();
     let answer = answer.instrument(span.clone()).await;
@@ -63,7 +73,7 @@ pub(crate) async fn observe<B: MessageBody + 'static>(
     let mut seen = Seen::default();
     let answer = match answer {
         Ok(Ok(response)) => {
-            seen = Seen::of(&response);
+            seen = Seen::of(&response, &span);
             let response = match problem_of(&response) {
                 Some(problem) => {
                     tell(&problem);
@@ -97,7 +107,7 @@ pub(crate) async fn observe<B: MessageBody + 'static>(
             response.status()
         }
     };
-    seen.record(&instruments, &method, status, began, &id);
+    seen.record(&instruments, &span, &method, status, began, &id);
     answer.map_err(|response| InternalError::from_response("the request was lost", response).into())
 }
 
@@ -110,8 +120,15 @@ struct Seen {
 }
 
 impl Seen {
-    fn of<B>(response: &ServiceResponse<B>) -> Self {
+    fn of<B>(response: &ServiceResponse<B>, span: &Span) -> Self {
         let request = response.request();
+        for (parameter, field) in IDS {
+            // Only what is an id: a path may hold anything.
+            let id = request.match_info().get(parameter).map(str::parse::<Uuid>);
+            if let Some(Ok(id)) = id {
+                span.record(field, tracing::field::display(id));
+            }
+        }
         Self {
             route: request.match_pattern(),
             tenant: request
@@ -124,6 +141,7 @@ impl Seen {
     fn record(
         &self,
         instruments: &Instruments,
+        span: &Span,
         method: &Method,
         status: StatusCode,
         began: Instant,
@@ -131,25 +149,16 @@ impl Seen {
     ) {
         let took = began.elapsed();
         let route = self.route.as_deref().unwrap_or("none");
-        // A client may invent methods without end.
-        let method = match *method {
-            Method::GET
-            | Method::POST
-            | Method::PATCH
-            | Method::DELETE
-            | Method::PUT
-            | Method::HEAD
-            | Method::OPTIONS => method.as_str(),
-            _ => "other",
-        };
+        let method = method_word(method);
         instruments.duration.record(
             took.as_secs_f64(),
             &[
                 KeyValue::new("route", route.to_owned()),
                 KeyValue::new("method", method.to_owned()),
-                KeyValue::new("status", i64::from(status.as_u16())),
+                KeyValue::new("status", format!("{}xx", status.as_u16() / 100)),
             ],
         );
+        trace::end(span, method, route, status.as_u16());
         let tenant = self.tenant.map(tracing::field::display);
         tracing::info!(
             request_id = id,

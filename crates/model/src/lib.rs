@@ -12,3 +12,4 @@ pub mod point;
 pub mod schedule;
 pub mod source;
 pub mod status;
+pub mod trace;

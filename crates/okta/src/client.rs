@@ -9,6 +9,7 @@ use model::origin::Origin;
 use reqwest::header::{ACCEPT, AUTHORIZATION};
 use reqwest::{Response, StatusCode, redirect};
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
 use url::Url;
 
 use crate::auth::Auth;
@@ -20,6 +21,7 @@ use crate::guard::{self, GuardedResolver};
 use crate::page::{self, Page, PageRequest};
 use crate::rate::RateHeaders;
 use crate::refusal::Refusal;
+use crate::span;
 use crate::{link, transport};
 
 /// How much of an answer that is no page is read, in bytes.
@@ -101,8 +103,18 @@ impl OktaClient {
     /// # Errors
     /// What went wrong by meaning, with rate headers whenever there was an answer. A page (status 200)
     /// that cannot be used leaves its body and next link in [`Failure::salvage`].
-    #[tracing::instrument(name = "okta.fetch_page", skip_all, fields(okta.origin = %origin))]
     pub async fn fetch_page(
+        &self,
+        origin: &Origin,
+        auth: &Auth,
+        request: &PageRequest,
+    ) -> Result<Page, Box<Failure>> {
+        let span = span::begin!("okta.fetch_page", origin);
+        let fetching = self.try_page(origin, auth, request);
+        span::end(&span, fetching.instrument(span.clone()).await)
+    }
+
+    async fn try_page(
         &self,
         origin: &Origin,
         auth: &Auth,
@@ -160,6 +172,7 @@ impl OktaClient {
                 }));
             }
         };
+        span::answered(response.status().as_u16());
         let rate = RateHeaders::read(response.headers());
         let idle = self.config.idle_timeout;
         Ok(Exchange {

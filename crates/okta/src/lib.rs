@@ -17,6 +17,7 @@ mod org;
 mod page;
 mod rate;
 mod refusal;
+mod span;
 mod transport;
 
 pub use auth::Auth;

@@ -2,10 +2,12 @@
 
 use model::origin::Origin;
 use serde::Deserialize;
+use tracing::Instrument;
 
 use crate::client::{Exchange, OktaClient};
 use crate::error::OktaError;
 use crate::failure::Failure;
+use crate::span;
 
 /// The largest answer that is read, in bytes; a real one has some hundred.
 const MAX_BYTES: usize = 64 << 10;
@@ -25,8 +27,13 @@ impl OktaClient {
     /// # Errors
     /// [`OktaError::NotAnOrg`] if the host answers but not like an org; otherwise what keeps it from
     /// answering.
-    #[tracing::instrument(name = "okta.fetch_org", skip_all, fields(okta.origin = %origin))]
     pub async fn fetch_org(&self, origin: &Origin) -> Result<OrgInfo, Box<Failure>> {
+        let span = span::begin!("okta.fetch_org", origin);
+        let fetching = self.try_org(origin);
+        span::end(&span, fetching.instrument(span.clone()).await)
+    }
+
+    async fn try_org(&self, origin: &Origin) -> Result<OrgInfo, Box<Failure>> {
         let url = origin.url("/.well-known/okta-organization");
         let mut exchange: Exchange<'_> = self.get(origin, url, None).await?;
         if !exchange.is_ok() {

@@ -7,8 +7,9 @@ use diesel::sql_types::{
     Array, BigInt, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use model::ids::TenantId;
+use model::ids::{JobId, TenantId};
 use model::job::JobKind;
+use model::trace::TraceParent;
 use uuid::Uuid;
 
 use crate::error::{Resource, StoreError};
@@ -237,5 +238,37 @@ impl Store {
         self.job_of(tenant, kind, subject).await?;
         let mut conn = self.conn().await?;
         poke(&mut conn, tenant, kind, &[subject], Paused::WakesOnce).await
+    }
+
+    /// Notes the trace of a request that is about to make a job due, so that the next run can link to
+    /// it. Does nothing if there is no such job.
+    pub async fn note_trace(
+        &self,
+        tenant: TenantId,
+        kind: JobKind,
+        subject: Uuid,
+        trace: &TraceParent,
+    ) -> Result<(), StoreError> {
+        let mut conn = self.conn().await?;
+        sql_query("UPDATE jobs SET trace_context = $4 WHERE tenant_id = $1 AND kind = $2 AND subject_id = $3")
+            .bind::<SqlUuid, _>(tenant.0)
+            .bind::<SmallInt, _>(kind.number())
+            .bind::<SqlUuid, _>(subject)
+            .bind::<Text, _>(trace.to_string())
+            .execute(&mut conn)
+            .await?;
+        Ok(())
+    }
+
+    /// Forgets the trace that a lease came with: only one run was asked for. What a later request noted
+    /// stays.
+    pub async fn forget_trace(&self, job: JobId, trace_context: &str) -> Result<(), StoreError> {
+        let mut conn = self.conn().await?;
+        sql_query("UPDATE jobs SET trace_context = NULL WHERE id = $1 AND trace_context = $2")
+            .bind::<BigInt, _>(job.0)
+            .bind::<Text, _>(trace_context)
+            .execute(&mut conn)
+            .await?;
+        Ok(())
     }
 }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::completions::What;
 use crate::context::{Context, Ran, backoff_for};
 use crate::slots::Slot;
-use crate::{check_credential, deliver, janitor, poll};
+use crate::{check_credential, deliver, janitor, poll, spans};
 
 /// The longest run of a job, whatever its heartbeat says.
 const LONGEST: Duration = Duration::from_mins(10);
@@ -71,10 +71,16 @@ pub(crate) async fn execute(
         }
     };
     context.metrics.ran(lease.kind, word, begun.elapsed());
+    spans::ended(word);
     what
 }
 
 async fn run_kind(context: &Context, lease: &Lease, slot: &Slot) -> Result<Ran, StoreError> {
+    if let Some(trace) = &lease.trace_context {
+        // The span of this run has its link; the next run was not asked for.
+        let store = &context.worker.store;
+        store.forget_trace(lease.fence.job, trace).await?;
+    }
     match lease.kind {
         JobKind::Poll => poll::run(context, lease).await,
         JobKind::Deliver => deliver::run(context, lease, slot).await,

@@ -19,6 +19,7 @@ mod presence;
 mod runner;
 mod running;
 mod slots;
+mod spans;
 mod wall;
 
 use std::sync::Arc;

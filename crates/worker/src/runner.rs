@@ -20,6 +20,7 @@ use crate::metrics::Metrics;
 use crate::presence::{keep_leases, listen, say_alive};
 use crate::running::Running;
 use crate::slots::{Class, Pool, Slot};
+use crate::spans;
 use crate::wall::Wall;
 
 /// The pause after a question to the database that failed.
@@ -244,8 +245,7 @@ impl Runner {
             .to_std()
             .unwrap_or_default();
         self.context.metrics.leased(lease.kind, late);
-        let span = tracing::info_span!("job", job.kind = %lease.kind, job.id = lease.fence.job.0, job.attempt = lease.attempt,
-            tenant.id = lease.tenant.map(tracing::field::display), subject.id = %lease.subject);
+        let span = spans::run(&lease);
         let registered = self.running.register(lease.fence, asked, lease_for);
         let context = self.context.clone();
         let ends = self.ends.clone();

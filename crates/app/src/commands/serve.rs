@@ -18,35 +18,51 @@ use worker::{Health, Slots, Worker, WorkerConfig};
 
 use super::Settings;
 use crate::config::{Config, DATABASE, SEALING};
-use crate::telemetry::Render;
-use crate::{database, shutdown, telemetry};
+use crate::telemetry::{Render, Telemetry};
+use crate::{database, shutdown};
 
 /// A worker that has not asked for due jobs for this long is not ready.
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// Runs the API and a worker.
 pub(super) async fn serve(settings: &Settings) -> anyhow::Result<()> {
-    let service = Service::prepare(settings, "serve").await?;
-    let stop = service.stop.clone();
-    // Both to their end: a half that fails must not cut the other one off in the middle of its drain.
-    let (api, worker) = tokio::join!(
-        ending(&stop, service.run_api()),
-        ending(&stop, service.run_worker()),
-    );
-    api.and(worker)
+    let both = async |service: &Service| {
+        let stop = &service.stop;
+        // Both to their end: a half that fails must not cut the other one off in the middle of its drain.
+        let (api, worker) = tokio::join!(
+            ending(stop, service.run_api()),
+            ending(stop, service.run_worker()),
+        );
+        api.and(worker)
+    };
+    Box::pin(run(settings, "serve", both)).await
 }
 
 /// Runs the API.
 pub(super) async fn api(settings: &Settings) -> anyhow::Result<()> {
-    Service::prepare(settings, "api").await?.run_api().await
+    run(settings, "api", Service::run_api).await
 }
 
 /// Runs a worker.
 pub(super) async fn worker(settings: &Settings) -> anyhow::Result<()> {
-    Service::prepare(settings, "worker")
-        .await?
-        .run_worker()
-        .await
+    run(settings, "worker", Service::run_worker).await
+}
+
+/// Runs a part of the service to its end, and lets it say its last words.
+async fn run(
+    settings: &Settings,
+    part: &'static str,
+    work: impl AsyncFnOnce(&Service) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let config = settings.load(&[DATABASE, SEALING])?;
+    let telemetry = Telemetry::start(&config.telemetry, part)?;
+    let worked = async {
+        let service = Service::prepare(config, part, &telemetry).await?;
+        work(&service).await
+    };
+    let worked = worked.await;
+    telemetry.finish().await;
+    worked
 }
 
 /// What both halves need.
@@ -59,10 +75,7 @@ struct Service {
 }
 
 impl Service {
-    async fn prepare(settings: &Settings, part: &str) -> anyhow::Result<Self> {
-        let config = settings.load(&[DATABASE, SEALING])?;
-        telemetry::start_logs(&config.telemetry)?;
-        let metrics = telemetry::start_metrics()?;
+    async fn prepare(config: Config, part: &str, telemetry: &Telemetry) -> anyhow::Result<Self> {
         let stop = shutdown::on_signal()?;
         check_file_root(config.files.root.as_deref())?;
         let store = database::open(&config, part)?;
@@ -72,7 +85,7 @@ impl Service {
             config,
             store,
             destinations,
-            metrics,
+            metrics: Arc::clone(&telemetry.render),
             stop,
         })
     }

@@ -19,7 +19,9 @@ use std::time::Duration;
 
 use model::net::AllowHosts;
 use model::point::StopAt;
+use reqwest::header::HeaderName;
 use secrecy::SecretString;
+use url::Url;
 
 pub(crate) use environment::Environment;
 pub(crate) use parse::LogFormat;
@@ -107,6 +109,9 @@ pub(crate) struct Sealing {
 pub(crate) struct Telemetry {
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
+    pub(crate) otlp_endpoint: Option<Url>,
+    pub(crate) otlp_headers: Vec<(HeaderName, SecretString)>,
+    pub(crate) trace_ratio: f64,
 }
 
 #[derive(Debug, Default)]

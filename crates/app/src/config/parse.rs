@@ -9,6 +9,7 @@ use std::time::Duration;
 use api::keys::ApiKey;
 use model::duration::parse_duration;
 use model::net::AllowHosts;
+use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use store::sealing::KeyRing;
 use tracing_subscriber::EnvFilter;
@@ -71,6 +72,46 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
         Ok(value) if value > 0.0 && value <= 1.0 => Ok(value),
         _ => Err(format!("{text:?} is no number above 0 and up to 1")),
     }
+}
+
+/// As [`share`], and 0 for none.
+pub(super) fn ratio(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
+        _ => Err(format!("{text:?} is no number from 0 to 1")),
+    }
+}
+
+/// The base address of an OTLP endpoint; empty: none. What stands in it may be logged, so it may hold
+/// no password.
+pub(super) fn endpoint(text: &str) -> Result<Option<Url>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let url = Url::parse(text).map_err(|error| format!("it is no URL: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err("it does not begin with http:// or https:// and a host".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
+        return Err("it holds a user or a query; secrets belong into the headers".to_owned());
+    }
+    Ok(Some(url))
+}
+
+/// Headers as `name=value`, with commas between them. Values are not repeated.
+pub(super) fn headers(text: &str) -> Result<Vec<(HeaderName, SecretString)>, String> {
+    let pairs = text.split(',').map(str::trim);
+    let header = |pair: &str| {
+        let (name, value) = pair
+            .split_once('=')
+            .ok_or("a part of it is not of the form name=value")?;
+        let name = HeaderName::from_str(name.trim())
+            .map_err(|_| "a part of it begins with something that is no name of a header")?;
+        HeaderValue::from_str(value)
+            .map_err(|_| format!("the value of {name} cannot stand in a header"))?;
+        Ok((name, value.into()))
+    };
+    pairs.filter(|pair| !pair.is_empty()).map(header).collect()
 }
 
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {

@@ -2,8 +2,8 @@
 
 use super::Config;
 use super::parse::{
-    address, api_key, duration, hosts, keys, log_filter, number, optional_address, path,
-    postgres_url, share,
+    address, api_key, duration, endpoint, headers, hosts, keys, log_filter, number,
+    optional_address, path, postgres_url, ratio, share,
 };
 
 /// One setting.
@@ -334,6 +334,41 @@ pub(super) const SETTINGS: &[Setting] = &[
         about: "`json`, `pretty`, or `auto`: pretty on a terminal, else JSON.",
         apply: |config, text| {
             config.telemetry.log_format = text.parse()?;
+            Ok(())
+        },
+        ..PLAIN
+    },
+    Setting {
+        key: "telemetry.otlp_endpoint",
+        variable: "COLLECTOR_OTLP_ENDPOINT",
+        example: "http://otel-collector:4318",
+        about: "Base address of an OTLP endpoint (HTTP with protobuf) for spans and metrics; `/v1/traces` and `/v1/metrics` are put behind it. Without it nothing of that runs.",
+        apply: |config, text| {
+            config.telemetry.otlp_endpoint = endpoint(text)?;
+            Ok(())
+        },
+        ..PLAIN
+    },
+    Setting {
+        key: "telemetry.otlp_headers",
+        variable: "COLLECTOR_OTLP_HEADERS",
+        example: "authorization=Bearer 0123abc",
+        about: "Headers of every OTLP request, as hosted endpoints want them: `name=value`, with commas between them.",
+        care: Care::Secret,
+        apply: |config, text| {
+            config.telemetry.otlp_headers = headers(text)?;
+            Ok(())
+        },
+        ..PLAIN
+    },
+    Setting {
+        key: "telemetry.trace_ratio",
+        variable: "COLLECTOR_TRACE_RATIO",
+        default: Some("1"),
+        example: "0.05",
+        about: "Part of the traces that is sent, from 0 to 1. A request that comes with a trace of its own goes by that.",
+        apply: |config, text| {
+            config.telemetry.trace_ratio = ratio(text)?;
             Ok(())
         },
         ..PLAIN

@@ -9,6 +9,8 @@
 mod cli;
 mod demo;
 mod layering;
+mod otlp;
 mod program;
 mod receive;
 mod service;
+mod telemetry;

@@ -13,18 +13,18 @@ use crate::program::{program, run};
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// A database of its own and a sealing key.
-struct Installation {
-    db: TestDb,
-    key: String,
+pub(crate) struct Installation {
+    pub(crate) db: TestDb,
+    pub(crate) key: String,
 }
 
 impl Installation {
-    fn on(db: TestDb) -> Self {
+    pub(crate) fn on(db: TestDb) -> Self {
         let key = run(&mut program(&["sealing", "keygen"])).out;
         Self { db, key }
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = program(args);
         command
             .env("COLLECTOR_DATABASE_URL", self.db.url())
@@ -36,7 +36,7 @@ impl Installation {
         command
     }
 
-    fn api_key(&self) -> String {
+    pub(crate) fn api_key(&self) -> String {
         let args = [
             "keys", "create", "--tenant", "acme", "--role", "admin", "--name", "test",
         ];
@@ -45,7 +45,7 @@ impl Installation {
 }
 
 /// The address in a log line such as `the API listens on http://127.0.0.1:1234`.
-async fn address(process: &Process, before: &str) -> String {
+pub(crate) async fn address(process: &Process, before: &str) -> String {
     let line = process.wait_for_line(before, LIMIT).await;
     let line: Value = serde_json::from_str(&line).unwrap();
     let message = line["message"].as_str().unwrap();

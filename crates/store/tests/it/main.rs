@@ -32,3 +32,4 @@ mod settings;
 mod status;
 mod stress;
 mod tenants;
+mod traces;

@@ -17,10 +17,13 @@ use model::job::{Lease, Outcome};
 use model::point::Point;
 use model::status::Trouble;
 use store::{Position, Settled, StoreError};
+use tracing::field::display;
+use tracing::{Instrument, Span};
 
 use crate::context::{Context, Ran, backoff_for, readable};
 use crate::execute::panic_text;
 use crate::slots::Slot;
+use crate::spans;
 use plan::{Load, Planned};
 
 /// After so long a delivery yields its slot and is due again at once.
@@ -51,6 +54,9 @@ pub(crate) async fn run(context: &Context, lease: &Lease, slot: &Slot) -> Result
     if !about.route.enabled {
         return Ok(idle);
     }
+    let span = Span::current();
+    span.record("source.id", display(about.route.source_id));
+    span.record("destination.kind", &about.destination.kind);
     let shown = about.route.trouble.as_deref().and_then(Trouble::from_code);
     let mut delivery = Delivery {
         context,
@@ -96,15 +102,9 @@ impl Delivery<'_> {
         let mut succeeded = None;
         loop {
             let limits = self.limits(destination);
-            let planned = match plan::load(
-                self.context,
-                self.tenant,
-                &self.position,
-                limits,
-                format,
-            )
-            .await?
-            {
+            let load = plan::load(self.context, self.tenant, &self.position, limits, format);
+            let planning = tracing::info_span!("deliver.plan", batch.number = self.position.number);
+            let planned = match load.instrument(planning).await? {
                 Load::Batch(planned) => planned,
                 Load::Nothing => return self.idle(succeeded).await,
                 Load::Unreadable(detail) => {
@@ -123,7 +123,11 @@ impl Delivery<'_> {
                     )
                     .await?;
             }
-            let report = match self.send(destination, &planned.batch).await {
+            let sending = spans::sending(&self.kind, self.position.number, planned.places.len());
+            let sent = self.send(destination, &planned.batch);
+            let sent = sent.instrument(sending.clone()).await;
+            spans::sent(sending, &sent);
+            let report = match sent {
                 Ok(report) => report,
                 Err(detail) => {
                     let trouble = Trouble::DestinationUnavailable;
@@ -131,7 +135,8 @@ impl Delivery<'_> {
                 }
             };
             self.context.worker.store.points().reach(Point::Sent);
-            let ended = self.settle(&planned, report).await?;
+            let settling = tracing::info_span!("deliver.settle");
+            let ended = self.settle(&planned, report).instrument(settling).await?;
             if let Some(ran) = ended {
                 return Ok(ran);
             }

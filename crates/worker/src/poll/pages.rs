@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use model::point::Point;
 use okta::{Failure, OktaError, Page};
 use store::{Appended, Grant, Log, StoreError};
+use tracing::Instrument;
 
 use super::trouble::{self, Handled};
 use super::{Poll, page, query};
@@ -105,7 +106,12 @@ impl Poll<'_> {
     async fn append(&self, page: &Page) -> Result<Appended, StoreError> {
         let now = self.context.wall.now();
         let (context, lease) = (self.context, self.lease);
-        page::append(context, lease, &self.about.log, page, self.query.key(), now).await
+        let span = tracing::info_span!(
+            "store.append_page",
+            batch.number = self.about.log.next_number
+        );
+        let append = page::append(context, lease, &self.about.log, page, self.query.key(), now);
+        append.instrument(span).await
     }
 
     /// Acts on a commit.

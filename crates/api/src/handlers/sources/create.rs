@@ -1,6 +1,6 @@
 //! `POST /v1/sources`
 
-use actix_web::{HttpRequest, HttpResponse, post, web};
+use actix_web::{HttpResponse, post, web};
 use model::ids::{CredentialId, DestinationId};
 use model::source::{RefreshFrequency, Start, Timezone};
 use store::{CredentialChoice, NewSource, Resource, StoreError};
@@ -16,6 +16,7 @@ use crate::handlers::MAX_NAME;
 use crate::handlers::credentials::create::{CredentialCreate, read_credential};
 use crate::problem::Problem;
 use crate::state::ApiState;
+use crate::trace::Cause;
 
 /// Routes that one call may make.
 const MAX_DESTINATIONS: usize = 20;
@@ -73,7 +74,7 @@ pub(crate) struct SourceCreate {
 pub(crate) async fn create_source(
     state: web::Data<ApiState>,
     Operator(caller): Operator,
-    request: HttpRequest,
+    cause: Option<Cause>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     let mut fields = body.fields::<SourceCreate>()?;
@@ -102,7 +103,7 @@ pub(crate) async fn create_source(
             filter,
             keywords,
             destinations: destinations.into_iter().map(DestinationId).collect(),
-            trace_context: trace_context(&request),
+            trace_context: cause.map(|Cause(trace)| trace.to_string()),
         })
     })?;
     let source = state.store.create_source(caller.tenant, new).await;
@@ -182,14 +183,4 @@ async fn check_destinations(
         }
     }
     Ok(())
-}
-
-/// The W3C trace context of the request, if it looks like one.
-fn trace_context(request: &HttpRequest) -> Option<String> {
-    let text = request.headers().get("traceparent")?.to_str().ok()?;
-    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
-    let hex = text
-        .bytes()
-        .all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-    (lengths == [2, 32, 16, 2] && hex).then(|| text.to_owned())
 }

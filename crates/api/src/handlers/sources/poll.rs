@@ -10,6 +10,7 @@ use crate::handlers::jobs::JobView;
 use crate::path_id::PathId;
 use crate::problem::{Kind, Problem};
 use crate::state::ApiState;
+use crate::trace::Cause;
 
 /// Poll a source now
 ///
@@ -25,11 +26,18 @@ pub(crate) async fn poll_source(
     state: web::Data<ApiState>,
     Operator(caller): Operator,
     PathId(id): PathId,
+    cause: Option<Cause>,
 ) -> Result<HttpResponse, Problem> {
     let source = state.store.source(caller.tenant, SourceId(id)).await?;
     if !source.enabled {
         let detail = "the source is paused; resume it and it is polled at once";
         return Err(Problem::new(Kind::SourcePaused, detail));
+    }
+    if let Some(Cause(trace)) = cause {
+        state
+            .store
+            .note_trace(caller.tenant, JobKind::Poll, id, &trace)
+            .await?;
     }
     state
         .store

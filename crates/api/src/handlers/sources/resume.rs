@@ -2,6 +2,7 @@
 
 use actix_web::{HttpResponse, post, web};
 use model::ids::SourceId;
+use model::job::JobKind;
 
 use super::SourceView;
 use crate::answer::versioned;
@@ -9,6 +10,7 @@ use crate::auth::Operator;
 use crate::path_id::PathId;
 use crate::problem::Problem;
 use crate::state::ApiState;
+use crate::trace::Cause;
 
 /// Resume a source
 ///
@@ -29,7 +31,14 @@ pub(crate) async fn resume_source(
     state: web::Data<ApiState>,
     Operator(caller): Operator,
     PathId(id): PathId,
+    cause: Option<Cause>,
 ) -> Result<HttpResponse, Problem> {
+    if let Some(Cause(trace)) = cause {
+        state
+            .store
+            .note_trace(caller.tenant, JobKind::Poll, id, &trace)
+            .await?;
+    }
     let source = state
         .store
         .set_source_enabled(caller.tenant, SourceId(id), true)
