@@ -56,6 +56,9 @@ pub(crate) enum Command {
     /// Make the keys that seal stored secrets
     #[command(subcommand)]
     Sealing(Sealing),
+    /// Make a source with its credential and destination through the API
+    #[command(after_help = REGISTER_EXAMPLE)]
+    Register(Register),
     /// Ask a running service whether it is ready, for container health checks
     Healthcheck(Healthcheck),
     /// Check all settings and show what they are and where they come from
@@ -178,6 +181,24 @@ pub(crate) enum Role {
 pub(crate) enum Sealing {
     /// Print a new sealing key, one line `name:base64`
     Keygen,
+}
+
+const REGISTER_EXAMPLE: &str = r#"The file holds what the API takes for each, without ids:
+  { "credential":  { "name": "okta", "domain": "acme.okta.com", "token": "00..." },
+    "destination": { "name": "siem", "kind": "webhook", "webhook": { "url": "https://siem.example.com/okta" } },
+    "source":      { "display_name": "Okta", "timezone": "Europe/Berlin", "refresh_frequency": "5m" } }"#;
+
+#[derive(Debug, Args)]
+pub(crate) struct Register {
+    /// What to make, as JSON; what has the name already is left as it is
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Where the API is
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub(crate) api: url::Url,
+    /// File with an API key of an admin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: PathBuf,
 }
 
 #[derive(Debug, Args)]

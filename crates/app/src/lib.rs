@@ -4,6 +4,7 @@
 //! so that the benchmarks can be the same program in a process of their own.
 
 mod cli;
+mod client;
 mod commands;
 mod config;
 mod database;

@@ -6,6 +6,7 @@ mod init;
 mod keys;
 mod migrate;
 mod receive;
+mod register;
 mod serve;
 mod sim;
 
@@ -37,6 +38,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate(options) => migrate::run(&settings, &options).await?,
         Command::Keys(command) => keys::run(&settings, command).await?,
         Command::Sealing(Sealing::Keygen) => keygen()?,
+        Command::Register(options) => register::run(&options).await?,
         Command::Healthcheck(options) => return healthcheck::run(&settings, options).await,
         Command::CheckConfig => check_config::run(&settings)?,
         Command::Openapi { v30: true } => output::print(&api::openapi_v30_json())?,

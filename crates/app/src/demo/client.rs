@@ -1,8 +1,6 @@
 //! The demo as a client of its own API.
 
-use std::time::Duration;
-
-use anyhow::{Context, bail};
+use anyhow::Context;
 use chrono::{DateTime, Utc};
 use model::ids::SourceId;
 use reqwest::Response;
@@ -14,14 +12,11 @@ use uuid::Uuid;
 use super::org::Org;
 use super::place::Place;
 use super::status::Status;
-
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::client;
 
 /// One registered source, and the way to ask about it.
 pub(super) struct Client {
-    http: reqwest::Client,
-    api: String,
-    key: String,
+    api: client::Client,
     source: Uuid,
 }
 
@@ -33,26 +28,16 @@ impl Client {
         org: &Org,
         place: &Place,
     ) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder()
-            .timeout(PATIENCE)
-            .no_proxy()
-            .build()?;
-        let (api, key, source) = (api.to_owned(), key.to_owned(), Uuid::nil());
-        let mut client = Self {
-            http,
-            api,
-            key,
-            source,
-        };
+        let api = client::Client::new(api, key.into())?;
         let credential = json!({
             "name": "demo",
             "domain": org.domain,
             "token": org.token.expose_secret(),
         });
-        let credential = client.create("/v1/credentials", &credential).await?;
+        let credential = api.create("/v1/credentials", &credential).await?;
         let destination =
             json!({ "name": "demo", "kind": "file", "file": { "path": place.name() } });
-        let destination = client.create("/v1/destinations", &destination).await?;
+        let destination = api.create("/v1/destinations", &destination).await?;
         let source = json!({
             "display_name": "demo",
             "credential_id": credential,
@@ -60,8 +45,8 @@ impl Client {
             "refresh_frequency": "10s",
             "start": "earliest",
         });
-        client.source = client.create("/v1/sources", &source).await?;
-        Ok(client)
+        let source = api.create("/v1/sources", &source).await?;
+        Ok(Self { api, source })
     }
 
     pub(super) fn source(&self) -> SourceId {
@@ -69,20 +54,18 @@ impl Client {
     }
 
     pub(super) fn status_url(&self) -> String {
-        format!("{}/v1/sources/{}/status", self.api, self.source)
+        self.api.url(&self.path("status"))
     }
 
     /// Asks for a poll now.
     pub(super) async fn poll(&self) -> anyhow::Result<()> {
-        self.post(&format!("/v1/sources/{}/poll", self.source), &Value::Null)
-            .await?;
+        self.api.post(&self.path("poll"), &Value::Null).await?;
         Ok(())
     }
 
     /// The status of the source.
     pub(super) async fn status(&self) -> anyhow::Result<Status> {
-        let request = self.http.get(self.status_url()).bearer_auth(&self.key);
-        let answer = accepted(request.send().await.context("the API does not answer")?).await?;
+        let answer = self.api.get(&self.path("status")).await?;
         let now = date(&answer);
         let mut status: Status = answer
             .json()
@@ -92,42 +75,8 @@ impl Client {
         Ok(status)
     }
 
-    async fn create(&self, path: &str, body: &Value) -> anyhow::Result<Uuid> {
-        let created = self.post(path, body).await?;
-        let id = created.get("id").and_then(Value::as_str);
-        Ok(id.context("the API gave no id")?.parse()?)
-    }
-
-    async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        let request = self
-            .http
-            .post(format!("{}{path}", self.api))
-            .bearer_auth(&self.key);
-        let request = if body.is_null() {
-            request
-        } else {
-            request.json(body)
-        };
-        let answer = request
-            .send()
-            .await
-            .with_context(|| format!("POST {path} has no answer"))?;
-        let answer = accepted(answer)
-            .await
-            .with_context(|| format!("POST {path}"))?;
-        Ok(answer.json().await?)
-    }
-}
-
-async fn accepted(answer: Response) -> anyhow::Result<Response> {
-    let status = answer.status();
-    if status.is_success() {
-        return Ok(answer);
-    }
-    let problem: Value = answer.json().await.unwrap_or_default();
-    match problem.get("detail").and_then(Value::as_str) {
-        Some(detail) => bail!("{status}: {detail}"),
-        None => bail!("{status}"),
+    fn path(&self, of_source: &str) -> String {
+        format!("/v1/sources/{}/{of_source}", self.source)
     }
 }
 

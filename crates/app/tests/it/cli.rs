@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use crate::program::{program, run};
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "demo",
     "serve",
     "api",
@@ -14,6 +14,7 @@ const COMMANDS: [&str; 13] = [
     "migrate",
     "keys",
     "sealing",
+    "register",
     "healthcheck",
     "check-config",
     "openapi",

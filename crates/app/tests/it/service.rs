@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use testkit::postgres::TestDb;
 use testkit::process::{Process, Signal};
 
-use crate::program::{program, run};
+use crate::program::{Said, program, run};
 
 const LIMIT: Duration = Duration::from_mins(1);
 
@@ -188,6 +188,60 @@ async fn the_first_key_of_init_works_after_migrate_and_stays_revoked() {
     assert!(
         listed.contains("revoked") && !listed.contains("live"),
         "{listed}"
+    );
+}
+
+#[tokio::test]
+async fn what_a_file_registers_is_made_once() {
+    let installation = Installation::on(TestDb::new().await);
+    let folder = tempfile::tempdir().unwrap();
+    let mut service = installation.command(&["api"]);
+    service.env("COLLECTOR_FILE_ROOT", folder.path());
+    let service = Process::start(service.into());
+    let api = address(&service, "the API listens on").await;
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("key"), installation.api_key()).unwrap();
+    let register = |body: &Value| {
+        std::fs::write(path("file"), body.to_string()).unwrap();
+        let (file, key) = (path("file"), path("key"));
+        let mut command = program(&["register", "--api", &api]);
+        run(command.arg("--key-file").arg(key).arg(file))
+    };
+    let mut body = json!({
+        "credential": { "name": "okta", "domain": "acme.okta.com", "token": "00canary" },
+        "destination": { "name": "archive", "kind": "file", "file": { "path": "../out" } },
+        "source": { "display_name": "Okta" },
+    });
+
+    let refused = register(&body);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(
+        refused.out.starts_with("made the credential okta: "),
+        "{refused:?}"
+    );
+    assert!(refused.err.contains("POST /v1/destinations"), "{refused:?}");
+
+    body["destination"]["file"]["path"] = json!("out");
+    let ids = |said: &Said| -> Vec<String> {
+        let ids = said.out.lines().filter_map(|line| line.rsplit_once(": "));
+        ids.map(|(_, id)| id.to_owned()).collect()
+    };
+    let (first, second) = (register(&body), register(&body));
+    assert_eq!(first.out.matches("made the ").count(), 2, "{first:?}");
+    assert_eq!(second.out.matches("found the ").count(), 3, "{second:?}");
+    assert_eq!(ids(&first), ids(&second));
+    assert!(!format!("{first:?}{refused:?}").contains("00canary"));
+
+    let source = format!("{api}/v1/sources/{}", ids(&first)[2]);
+    let request = reqwest::Client::builder().timeout(LIMIT).build().unwrap();
+    let request = request
+        .get(format!("{source}/status"))
+        .bearer_auth(installation.api_key());
+    let status: Value = request.send().await.unwrap().json().await.unwrap();
+    assert_eq!(
+        status["delivery"]["routes"].as_array().map(Vec::len),
+        Some(1),
+        "{status}"
     );
 }
 
