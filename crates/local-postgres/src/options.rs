@@ -18,7 +18,7 @@ pub struct Options {
 
 impl Options {
     /// Returns the settings as arguments of `postgres`.
-    pub(crate) fn arguments(&self) -> Vec<String> {
+    pub fn arguments(&self) -> Vec<String> {
         let careless = ["fsync", "synchronous_commit", "full_page_writes"];
         let careless = careless.map(|name| (name, "off"));
         let careless = if self.durable { &[][..] } else { &careless };

@@ -11,6 +11,7 @@
 )]
 
 pub mod chaos;
+pub mod container;
 pub mod data;
 pub mod fleet;
 pub mod kill;

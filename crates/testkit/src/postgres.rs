@@ -2,17 +2,19 @@
 //!
 //! The server is the one that `COLLECTOR_TEST_DATABASE_URL` names; without it a cluster that the
 //! first test process of this user starts from the machine's PostgreSQL programs, all others share,
-//! and that stops by itself some seconds after the last. On it a template with all migrations is
+//! and that stops by itself some seconds after the last; without programs the same in a container.
+//! `COLLECTOR_TEST_POSTGRES` forces one of the three. On it a template with all migrations is
 //! made once, and each test gets a copy, dropped when its [`TestDb`] is. What killed tests left on
 //! a server that stays is dropped by later runs.
 
 use std::time::Duration;
 
-use local_postgres::{Cluster, Options, SharedCluster};
+use local_postgres::{Cluster, Error, Options, SharedCluster};
 use reqwest::Url;
 use tokio::sync::OnceCell;
 use tokio_postgres::{Client, NoTls};
 
+use crate::container::SharedContainer;
 use crate::migrations;
 
 /// How long the shared cluster waits for another test process.
@@ -29,6 +31,15 @@ static SERVER: OnceCell<(Server, String)> = OnceCell::const_new();
 enum Server {
     External(Url),
     Shared(SharedCluster),
+    Container(SharedContainer),
+}
+
+/// The ways to get a server, as `COLLECTOR_TEST_POSTGRES` names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Url,
+    Local,
+    Container,
 }
 
 /// A database of its own for a test; dropped, sessions and all, with this value.
@@ -108,26 +119,42 @@ impl Drop for TestDb {
 
 impl Server {
     async fn find() -> Self {
-        if let Some(url) = external_url() {
-            return Self::External(url);
+        let forced = forced_way();
+        let url = setting("COLLECTOR_TEST_DATABASE_URL");
+        if let (Some(url), None | Some(Way::Url)) = (&url, forced) {
+            let url = url.parse();
+            return Self::External(url.expect("COLLECTOR_TEST_DATABASE_URL is a postgres:// URL"));
         }
-        let setting = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let settings = vec![
-            setting("max_connections", "400"),
-            // Plans must not depend on when a test happens to be analysed.
-            setting("autovacuum", "off"),
-        ];
-        let options = Options {
-            settings,
-            ..Options::default()
+        let found = match forced {
+            Some(Way::Url) => Err("COLLECTOR_TEST_DATABASE_URL is not set".to_owned()),
+            Some(Way::Local) => Self::local().await.map_err(|error| error.to_string()),
+            Some(Way::Container) => Self::container().await,
+            None => match Self::local().await {
+                Err(missing @ (Error::ProgramsNotFound | Error::TooOld { .. })) => {
+                    let container = Self::container().await;
+                    container.map_err(|error| format!("{missing}; nor a container: {error}"))
+                }
+                found => found.map_err(|error| error.to_string()),
+            },
         };
-        match SharedCluster::join(options, LINGER).await {
-            Ok(cluster) => Self::Shared(cluster),
-            Err(error) => panic!(
-                "no database for tests: {error}; or set COLLECTOR_TEST_DATABASE_URL to a server \
-                 on which databases may be created"
-            ),
-        }
+        found.unwrap_or_else(|error| {
+            panic!(
+                "no database for tests: {error}; or set COLLECTOR_TEST_DATABASE_URL to a server on \
+                 which databases may be created"
+            )
+        })
+    }
+
+    async fn local() -> Result<Self, Error> {
+        let cluster = SharedCluster::join(options(), LINGER).await?;
+        Ok(Self::Shared(cluster))
+    }
+
+    async fn container() -> Result<Self, String> {
+        let user = rustix::process::geteuid().as_raw();
+        let name = format!("okta-collector-tests-{user}");
+        let container = SharedContainer::join(&name, &options(), LINGER).await?;
+        Ok(Self::Container(container))
     }
 
     fn url(&self, database: &str) -> String {
@@ -138,6 +165,7 @@ impl Server {
                 url.into()
             }
             Self::Shared(cluster) => cluster.url(database),
+            Self::Container(container) => container.url(database),
         }
     }
 
@@ -145,8 +173,31 @@ impl Server {
     fn admin_url(&self) -> String {
         match self {
             Self::External(url) => url.to_string(),
-            Self::Shared(cluster) => cluster.url("postgres"),
+            Self::Shared(_) | Self::Container(_) => self.url("postgres"),
         }
+    }
+}
+
+/// What the shared servers are like.
+fn options() -> Options {
+    let settings = [
+        ("max_connections", "400"),
+        // Plans must not depend on when a test happens to be analysed.
+        ("autovacuum", "off"),
+    ];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Options {
+        settings: settings.into(),
+        ..Options::default()
+    }
+}
+
+fn forced_way() -> Option<Way> {
+    match setting("COLLECTOR_TEST_POSTGRES")?.as_str() {
+        "url" => Some(Way::Url),
+        "local" => Some(Way::Local),
+        "container" => Some(Way::Container),
+        other => panic!("COLLECTOR_TEST_POSTGRES is {other:?}, none of url, local, container"),
     }
 }
 
@@ -154,12 +205,8 @@ impl Server {
     clippy::disallowed_methods,
     reason = "the collector's configuration is not for tests"
 )]
-fn external_url() -> Option<Url> {
-    let url = std::env::var("COLLECTOR_TEST_DATABASE_URL").ok()?;
-    Some(
-        url.parse()
-            .expect("COLLECTOR_TEST_DATABASE_URL is a postgres:// URL"),
-    )
+fn setting(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 async fn server() -> &'static (Server, String) {

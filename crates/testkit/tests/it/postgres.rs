@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use local_postgres::Options;
+use testkit::container::SharedContainer;
 use testkit::postgres::{OwnCluster, TestDb, connect};
 use testkit::wait;
 
@@ -151,4 +153,47 @@ async fn the_server_that_the_variable_names_is_used_and_swept_of_old_leftovers()
     let left = admin.query(left, &[]).await.unwrap();
     let left: Vec<String> = left.iter().map(|row| row.get(0)).collect();
     assert_eq!(left, [young, "t_of_somebody".into()]);
+}
+
+#[tokio::test]
+async fn a_container_serves_everybody_and_goes_after_its_last_user() {
+    let name = format!("okta-collector-tests-{:016x}", rand::random::<u64>());
+    let options = Options::default();
+    let join = || SharedContainer::join(&name, &options, Duration::from_secs(1));
+    let (one, two) = match tokio::join!(join(), join()) {
+        (Ok(one), Ok(two)) => (one, two),
+        (Err(error), _) if error.contains("failed to list containers") => {
+            eprintln!("skipped: no container engine: {error}");
+            return;
+        }
+        failed => panic!("{failed:?}"),
+    };
+    let url = one.url("postgres");
+    assert_eq!(two.url("postgres"), url);
+    let born = async |url: &str| -> String {
+        let asked = "SELECT system_identifier::text FROM pg_control_system()";
+        connect(url)
+            .await
+            .query_one(asked, &[])
+            .await
+            .unwrap()
+            .get(0)
+    };
+    let first = born(&url).await;
+
+    // Longer than it lingers: the other user keeps it.
+    drop(one);
+    let pause = "SELECT pg_sleep(3)";
+    connect(&url).await.execute(pause, &[]).await.unwrap();
+    assert_eq!(born(&url).await, first);
+
+    drop(two);
+    wait::until("the server is gone", LIMIT, async || {
+        tokio_postgres::connect(&url, tokio_postgres::NoTls)
+            .await
+            .is_err()
+    })
+    .await;
+    let again = join().await.unwrap();
+    assert_ne!(born(&again.url("postgres")).await, first);
 }
