@@ -12,10 +12,6 @@ pub fn tell_skipped(variable: &str) {
 /// The program that a variable of the tests names.
 ///
 /// Without it, prints the line by which the gate counts skipped tests; the caller then returns.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the collector's configuration is not for tests"
-)]
 pub fn test_program(variable: &str) -> Option<PathBuf> {
     let program = std::env::var_os(variable).map(PathBuf::from);
     if program.is_none() {
