@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use utoipa::openapi::{
-    Content, ContentBuilder, Ref, RefOr, Response as ApiResponse, ResponseBuilder,
+    Content, ContentBuilder, HeaderBuilder, Object, Ref, RefOr, Response as ApiResponse,
+    ResponseBuilder, Type,
 };
 use utoipa::{IntoResponses, ToSchema};
 
@@ -59,19 +60,26 @@ impl IntoResponses for Problem {
         let problem = |description: &str| {
             let schema = Ref::from_schema_name("Problem");
             let content: Content = ContentBuilder::new().schema(Some(schema)).build();
-            let response = ResponseBuilder::new()
+            ResponseBuilder::new()
                 .description(description)
-                .content(MEDIA_TYPE, content);
-            RefOr::T(response.build())
+                .content(MEDIA_TYPE, content)
         };
+        let seconds = Object::with_type(Type::Integer);
+        let retry_after = HeaderBuilder::new()
+            .schema(Some(seconds))
+            .description(Some("With 503: when to try again, in seconds"));
         BTreeMap::from([
             (
                 "4XX".to_owned(),
-                problem("The request cannot be served as it is"),
+                RefOr::T(problem("The request cannot be served as it is").build()),
             ),
             (
                 "5XX".to_owned(),
-                problem("The service cannot serve the request; try again later"),
+                RefOr::T(
+                    problem("The service cannot serve the request; try again later")
+                        .header("Retry-After", retry_after.build())
+                        .build(),
+                ),
             ),
         ])
     }
