@@ -113,6 +113,16 @@ impl Fleet {
         fleet
     }
 
+    /// Returns the URL of the API.
+    pub fn url(&self) -> &str {
+        &self.base
+    }
+
+    /// Returns the admin's key.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
     /// Starts a worker with further settings.
     pub fn worker(&self, settings: &[(&str, &str)]) -> Process {
         let mut all = self.settings.clone();
