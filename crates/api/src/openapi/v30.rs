@@ -3,6 +3,8 @@
 //! Derived from the 3.1 document by rewriting the words whose spelling changed. What has no spelling in
 //! 3.0 must not be in the document at all; a test knows those words.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::openapi;
@@ -22,54 +24,78 @@ pub fn openapi_v30_json() -> String {
 }
 
 fn downgrade(mut document: Value) -> Value {
+    let types = Types::of(document.pointer("/components/schemas"));
     if let Some(root) = document.as_object_mut() {
         root.insert("openapi".to_owned(), json!("3.0.3"));
     }
-    if let Some(license) = document.pointer_mut("/info/license") {
-        without(license, "identifier");
+    if let Some(Value::Object(license)) = document.pointer_mut("/info/license")
+        && let Some(Value::String(identifier)) = license.remove("identifier")
+    {
+        let url = format!("https://spdx.org/licenses/{identifier}.html");
+        license.insert("url".to_owned(), json!(url));
     }
     if let Some(schemas) = document.pointer_mut("/components/schemas") {
-        each(schemas, schema);
+        each(schemas, &types);
     }
     if let Some(paths) = document.get_mut("paths") {
-        below_schema(paths);
+        below_schema(paths, &types);
     }
     // Else the order would depend on what other crates make of JSON objects.
     document.sort_all_objects();
     document
 }
 
+/// The types of the named schemas, by reference.
+#[derive(Debug)]
+struct Types(BTreeMap<String, Value>);
+
+impl Types {
+    fn of(schemas: Option<&Value>) -> Self {
+        let named = schemas.and_then(Value::as_object).into_iter().flatten();
+        let types = named.filter_map(|(name, schema)| {
+            let kind = schema.get("type")?.clone();
+            Some((format!("#/components/schemas/{name}"), kind))
+        });
+        Self(types.collect())
+    }
+
+    /// The type of a schema that is nothing but a reference.
+    fn of_reference(&self, schema: &Value) -> Option<&Value> {
+        self.0.get(schema.get("$ref")?.as_str()?)
+    }
+}
+
 /// Finds the schemas of parameters, headers and bodies.
-fn below_schema(value: &mut Value) {
+fn below_schema(value: &mut Value, types: &Types) {
     match value {
         Value::Object(fields) => {
             for (word, value) in fields {
                 if word == "schema" {
-                    schema(value);
+                    schema(value, types);
                 } else {
-                    below_schema(value);
+                    below_schema(value, types);
                 }
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(below_schema),
+        Value::Array(items) => items.iter_mut().for_each(|item| below_schema(item, types)),
         _ => {}
     }
 }
 
 /// Rewrites one schema and those within.
-fn schema(value: &mut Value) {
+fn schema(value: &mut Value, types: &Types) {
     let Some(fields) = value.as_object_mut() else {
         return;
     };
     nullable_type(fields);
-    nullable_choice(fields);
+    nullable_choice(fields, types);
     lone_reference(fields);
     first_example(fields);
     for (word, value) in fields {
         if SCHEMAS.contains(&word.as_str()) {
-            schema(value);
+            schema(value, types);
         } else if MANY_SCHEMAS.contains(&word.as_str()) {
-            each(value, schema);
+            each(value, types);
         }
     }
 }
@@ -87,8 +113,9 @@ fn nullable_type(fields: &mut Map<String, Value>) {
     }
 }
 
-/// `oneOf: [A, null]` is `allOf: [A], nullable: true`; the description moves out of `A`.
-fn nullable_choice(fields: &mut Map<String, Value>) {
+/// `oneOf: [A, null]` is `allOf: [A], nullable: true`, with the type of `A`, without which `nullable` says
+/// nothing; the description moves out of `A`.
+fn nullable_choice(fields: &mut Map<String, Value>, types: &Types) {
     let Some(Value::Array(choices)) = fields.get_mut("oneOf") else {
         return;
     };
@@ -101,12 +128,14 @@ fn nullable_choice(fields: &mut Map<String, Value>) {
         return;
     };
     let description = without(only, "description");
+    let kind = types.of_reference(only).cloned();
     let choices = json!([only]);
     fields.remove("oneOf");
     fields.insert("allOf".to_owned(), choices);
     fields.insert("nullable".to_owned(), json!(true));
-    if let Some(description) = description {
-        fields.insert("description".to_owned(), description);
+    let more = [("type", kind), ("description", description)];
+    for (word, value) in more {
+        fields.extend(value.map(|value| (word.to_owned(), value)));
     }
 }
 
@@ -128,10 +157,11 @@ fn first_example(fields: &mut Map<String, Value>) {
     }
 }
 
-fn each(value: &mut Value, change: fn(&mut Value)) {
+/// Rewrites each schema of a list, or each by its name.
+fn each(value: &mut Value, types: &Types) {
     match value {
-        Value::Object(fields) => fields.values_mut().for_each(change),
-        Value::Array(items) => items.iter_mut().for_each(change),
+        Value::Object(fields) => fields.values_mut().for_each(|one| schema(one, types)),
+        Value::Array(items) => items.iter_mut().for_each(|one| schema(one, types)),
         _ => {}
     }
 }
@@ -145,7 +175,8 @@ mod tests {
     use super::*;
 
     fn rewritten(mut value: Value) -> Value {
-        schema(&mut value);
+        let named = json!({"Budget": {"type": "object"}, "Kind": {"type": "string"}});
+        schema(&mut value, &Types::of(Some(&named)));
         value
     }
 
@@ -163,7 +194,8 @@ mod tests {
     fn a_reference_that_may_be_null_is_nullable_and_keeps_its_description() {
         let reference = json!({"$ref": "#/components/schemas/Budget", "description": "left"});
         let old = json!({
-            "allOf": [{"$ref": "#/components/schemas/Budget"}], "nullable": true, "description": "left",
+            "allOf": [{"$ref": "#/components/schemas/Budget"}],
+            "type": "object", "nullable": true, "description": "left",
         });
         assert_eq!(
             rewritten(json!({"oneOf": [reference, {"type": "null"}]})),
