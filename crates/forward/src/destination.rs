@@ -7,7 +7,9 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use model::status::Trouble;
+use tokio::sync::Notify;
 
 use crate::Events;
 
@@ -34,18 +36,20 @@ impl Proof {
 }
 
 /// How much a destination takes at once. A single event that is larger is still a batch of its own.
+/// Bytes are those of the events as stored; a format that adds to them may go beyond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Most events in a batch.
     pub max_events: usize,
-    /// Most bytes of events in a batch, after formatting.
+    /// Most bytes of events in a batch, before formatting.
     pub max_bytes: usize,
 }
 
 /// A delivery batch: the same bytes and the same key on every attempt. A clone shares the bytes.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// The idempotency key, for destinations that can tell a repeated batch.
+    /// The idempotency key, for destinations that can tell a repeated batch: printable ASCII, the same
+    /// on every attempt, never used for other bytes.
     pub key: String,
     /// The events in log order, formatted.
     pub events: Events,
@@ -59,6 +63,16 @@ pub struct Refusal {
     /// The cause as a stable word; refusals of one cause in a row are counted.
     pub cause: &'static str,
     /// The cause in full, for a person.
+    pub detail: String,
+}
+
+/// An event that was delivered smaller than it is, marked as such, because the destination takes no
+/// more. Its original is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shrunk {
+    /// Which event of the batch, counted from 0.
+    pub index: usize,
+    /// What was left out, for a person.
     pub detail: String,
 }
 
@@ -96,6 +110,8 @@ pub struct Report {
     pub duplicates: usize,
     /// The settled ones that were refused, by ascending index.
     pub refused: Vec<Refusal>,
+    /// The settled ones that were delivered shrunk, by ascending index.
+    pub shrunk: Vec<Shrunk>,
     /// What next.
     pub then: Then,
 }
@@ -107,6 +123,7 @@ impl Report {
             settled: count,
             duplicates: 0,
             refused: Vec::new(),
+            shrunk: Vec::new(),
             then: Then::Continue,
         }
     }
@@ -120,12 +137,48 @@ impl Report {
     }
 }
 
+/// Tells the caller of a delivery that answers are coming, however long the whole batch takes: a
+/// destination that takes one event a request is slow only if one of them is.
+#[derive(Debug, Default)]
+pub struct Progress(Notify);
+
+impl Progress {
+    /// A request of the batch has been answered.
+    pub fn answered(&self) {
+        self.0.notify_one();
+    }
+
+    /// Waits for the next answer; one that came since the last wait counts.
+    pub async fn next(&self) {
+        self.0.notified().await;
+    }
+}
+
+/// What came out of one step of a test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// Which step, as a stable word.
+    pub name: &'static str,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// What was seen, and what to do if it is not well, for a person.
+    pub detail: String,
+}
+
+/// How a step of a test ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It works.
+    Passed,
+    /// It does not; the word says why, and is stable.
+    Failed(&'static str),
+    /// It was not tried, or cannot be known.
+    Skipped,
+}
+
 /// A place where events go.
 #[async_trait]
 pub trait Destination: Send + Sync + Debug {
-    /// What a settled, not refused event proves.
-    fn proof(&self) -> Proof;
-
     /// How much may be in a batch.
     fn limits(&self) -> Limits;
 
@@ -133,5 +186,9 @@ pub trait Destination: Send + Sync + Debug {
     ///
     /// Dropping the future is allowed at any time; the batch may or may not have arrived then, but no
     /// event has arrived in part.
-    async fn deliver(&self, batch: &Batch) -> Report;
+    async fn deliver(&self, batch: &Batch, progress: &Progress) -> Report;
+
+    /// Tries the destination with something harmless that carries `nonce`, and says what that proves.
+    /// `now` is the present moment. Ends within half a minute.
+    async fn test(&self, nonce: &str, now: DateTime<Utc>) -> Vec<Check>;
 }

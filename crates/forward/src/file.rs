@@ -14,11 +14,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use model::status::Trouble;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::oneshot;
 
-use crate::{Batch, Destination, FieldError, Limits, Proof, Report, Then};
+use crate::settings::{Parsed, Reader};
+use crate::{
+    Batch, Check, Checked, Destination, Events, FieldError, Limits, Progress, Proof, Refusal,
+    Report, Settings, Then, Verdict,
+};
 use path::RelativePath;
 use root::Place;
 
@@ -41,11 +46,14 @@ impl FileDestination {
     /// The word of this kind.
     pub const KIND: &str = "file";
 
+    /// Its lines are on the disk.
+    pub const PROOF: Proof = Proof::Stored;
+
     /// A destination of these settings below `root`. Does not touch the disk.
     ///
     /// # Errors
     /// Everything that is wrong with the settings; without a root, that alone.
-    pub fn new(root: Option<&Path>, config: &Value) -> Result<Self, Vec<FieldError>> {
+    pub fn new(root: Option<&Path>, settings: &Settings) -> Result<Self, Vec<FieldError>> {
         let root = root.ok_or_else(|| {
             vec![FieldError::whole(
                 "switched_off",
@@ -54,7 +62,7 @@ impl FileDestination {
         })?;
         let place = Place {
             root: root.to_owned(),
-            path: parse(config)?,
+            path: parse(settings)?,
         };
         Ok(Self {
             place: Arc::new(place),
@@ -62,40 +70,27 @@ impl FileDestination {
     }
 
     /// The settings as they should be stored.
-    pub fn config(&self) -> Value {
-        json!({ "path": self.place.path.as_str() })
-    }
-}
-
-#[async_trait]
-impl Destination for FileDestination {
-    fn proof(&self) -> Proof {
-        Proof::Stored
+    pub fn checked(&self) -> Checked {
+        Checked {
+            config: json!({ "path": self.place.path.as_str() }),
+            secrets: None,
+            target: None,
+        }
     }
 
-    fn limits(&self) -> Limits {
-        LIMITS
-    }
-
-    /// If the future is dropped, a batch not begun is left alone and one begun is finished.
-    async fn deliver(&self, batch: &Batch) -> Report {
-        let (answer, report) = oneshot::channel();
+    /// Appends on a thread of its own. If the future is dropped, a batch not begun is left alone and one
+    /// begun is finished.
+    async fn append(&self, events: &Events) -> Result<Vec<Refusal>, Then> {
+        let (answer, appended) = oneshot::channel();
         let place = Arc::clone(&self.place);
-        let events = batch.events.clone();
+        let events = events.clone();
         tokio::task::spawn_blocking(move || {
             let appended = append::append(&place, &events, || answer.is_closed());
-            let report = match appended {
-                Ok(refused) => Report {
-                    refused,
-                    ..Report::all(events.len())
-                },
-                Err(fault) => Report::none(fault.into()),
-            };
             // Nobody listens any more if the delivery was given up.
-            answer.send(report).ok();
+            answer.send(appended.map_err(Then::from)).ok();
         });
-        report.await.unwrap_or_else(|_| {
-            Report::none(Then::Retry {
+        appended.await.unwrap_or_else(|_| {
+            Err(Then::Retry {
                 after: None,
                 trouble: Trouble::DestinationUnavailable,
                 detail: "the program is ending".to_owned(),
@@ -104,42 +99,57 @@ impl Destination for FileDestination {
     }
 }
 
-fn parse(config: &Value) -> Result<RelativePath, Vec<FieldError>> {
-    let Value::Object(fields) = config else {
-        let error = FieldError::whole("wrong_type", "the settings of a file must be an object");
-        return Err(vec![error]);
-    };
-    let mut errors: Vec<_> = fields
-        .keys()
-        .filter(|name| *name != "path")
-        .map(|name| {
-            let detail = format!("a file has no setting called {name:?}");
-            FieldError::field(name, "unknown_field", detail)
-        })
-        .collect();
-    let path = match fields.get("path") {
-        None => Err(("required", "path is missing".to_owned())),
-        Some(Value::String(text)) => {
-            RelativePath::parse(text).map_err(|error| ("invalid_path", error.to_string()))
-        }
-        Some(_) => Err(("wrong_type", "path must be a string".to_owned())),
-    };
-    match path {
-        Ok(path) if errors.is_empty() => Ok(path),
-        Ok(_) => Err(errors),
-        Err((code, detail)) => {
-            errors.push(FieldError::field("path", code, detail));
-            Err(errors)
+#[async_trait]
+impl Destination for FileDestination {
+    fn limits(&self) -> Limits {
+        LIMITS
+    }
+
+    async fn deliver(&self, batch: &Batch, _progress: &Progress) -> Report {
+        match self.append(&batch.events).await {
+            Ok(refused) => Report {
+                refused,
+                ..Report::all(batch.events.len())
+            },
+            Err(then) => Report::none(then),
         }
     }
+
+    /// Opens the file as a delivery would, and appends nothing.
+    async fn test(&self, _nonce: &str, _now: DateTime<Utc>) -> Vec<Check> {
+        let (verdict, detail) = match self.append(&Events::default()).await {
+            Ok(_) => (Verdict::Passed, "the file can be appended to".to_owned()),
+            Err(Then::Retry { detail, .. }) => (Verdict::Failed("unavailable"), detail),
+            Err(Then::Stop { detail, .. }) => (Verdict::Failed("not_writable"), detail),
+            Err(Then::Continue | Then::Split) => (Verdict::Skipped, "not tried".to_owned()),
+        };
+        vec![Check {
+            name: "append",
+            verdict,
+            detail,
+        }]
+    }
+}
+
+fn parse(settings: &Settings) -> Parsed<RelativePath> {
+    let mut reader = Reader::new("a file", settings);
+    let path = reader.required("path").map(RelativePath::parse);
+    if let Some(Err(error)) = &path {
+        reader.error("path", "invalid_path", error.to_string());
+    }
+    reader.finish(|| path?.ok())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn errors(config: &Value) -> Vec<(String, &'static str)> {
-        FileDestination::new(Some(Path::new("root")), config)
+    fn settings(fields: serde_json::Value) -> Settings {
+        Settings::stored(&fields, None)
+    }
+
+    fn errors(fields: serde_json::Value) -> Vec<(String, &'static str)> {
+        FileDestination::new(Some(Path::new("root")), &settings(fields))
             .unwrap_err()
             .into_iter()
             .map(|error| (error.pointer, error.code))
@@ -152,25 +162,24 @@ mod tests {
 
     #[test]
     fn every_wrong_setting_is_named() {
-        assert_eq!(errors(&json!({})), [error("/path", "required")]);
-        assert_eq!(errors(&json!([])), [error("", "wrong_type")]);
-        assert_eq!(errors(&json!({"path": 7})), [error("/path", "wrong_type")]);
+        assert_eq!(errors(json!({})), [error("/path", "required")]);
+        assert_eq!(errors(json!({"path": 7})), [error("/path", "wrong_type")]);
         assert_eq!(
-            errors(&json!({"path": "../x", "mode": 1})),
+            errors(json!({"path": "../x", "mode": 1})),
             [
                 error("/mode", "unknown_field"),
                 error("/path", "invalid_path")
             ]
         );
         assert_eq!(
-            errors(&json!({"path": "x", "mode": 1})),
+            errors(json!({"path": "x", "mode": 1})),
             [error("/mode", "unknown_field")]
         );
     }
 
     #[test]
     fn without_a_root_files_are_switched_off() {
-        let errors = FileDestination::new(None, &json!({"path": "x"})).unwrap_err();
+        let errors = FileDestination::new(None, &settings(json!({"path": "x"}))).unwrap_err();
         assert_eq!(
             errors[0].detail,
             "file destinations are switched off; set COLLECTOR_FILE_ROOT"

@@ -9,10 +9,15 @@ mod destination;
 mod events;
 mod file;
 pub mod formats;
+mod http;
 mod registry;
+mod settings;
 
-pub use destination::{Batch, Destination, Limits, Proof, Refusal, Report, Then};
+pub use destination::{
+    Batch, Check, Destination, Limits, Progress, Proof, Refusal, Report, Shrunk, Then, Verdict,
+};
 pub use events::Events;
 pub use file::FileDestination;
-pub use formats::Format;
-pub use registry::{Destinations, FieldError, OpenError, Registry};
+pub use formats::{Facts, Format, Rendering, Stamp};
+pub use registry::{Destinations, OpenError, Reach, Registry, SetupError};
+pub use settings::{Checked, FieldError, Settings};

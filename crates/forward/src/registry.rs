@@ -4,45 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde_json::Value;
+use model::net::AllowHosts;
 
-use crate::{Destination, FileDestination};
-
-/// One thing that is wrong with the settings of a destination.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldError {
-    /// JSON pointer inside the settings; empty: the settings as a whole.
-    pub pointer: String,
-    /// What is wrong, as a stable word.
-    pub code: &'static str,
-    /// What is wrong, for a person.
-    pub detail: String,
-}
-
-impl FieldError {
-    /// An error of the settings as a whole.
-    pub(crate) fn whole(code: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            pointer: String::new(),
-            code,
-            detail: detail.into(),
-        }
-    }
-
-    /// An error of the field with this name.
-    pub(crate) fn field(name: &str, code: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            pointer: format!("/{}", name.replace('~', "~0").replace('/', "~1")),
-            ..Self::whole(code, detail)
-        }
-    }
-}
-
-impl fmt::Display for FieldError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.detail)
-    }
-}
+use crate::http::Http;
+use crate::{Checked, Destination, FieldError, FileDestination, Proof, Settings};
 
 /// Why stored settings make no destination here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,73 +26,102 @@ pub trait Destinations: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// As [`OpenError`] says; the same settings may open on a machine that is set up otherwise.
-    fn open(&self, kind: &str, config: &Value) -> Result<Arc<dyn Destination>, OpenError>;
+    fn open(&self, kind: &str, settings: &Settings) -> Result<Arc<dyn Destination>, OpenError>;
 
-    /// The settings as they should be stored, all defaults filled in.
+    /// The settings as they should be stored.
     ///
     /// # Errors
     /// Everything that is wrong with them, field by field.
-    fn check(&self, kind: &str, config: &Value) -> Result<Value, Vec<FieldError>>;
+    fn check(&self, kind: &str, settings: &Settings) -> Result<Checked, OpenError>;
+
+    /// What "delivered" proves at this kind of destination; `None` if the kind is not known.
+    fn proof(&self, kind: &str) -> Option<Proof>;
 }
+
+/// What destinations may reach on this machine and beyond.
+#[derive(Clone, Debug, Default)]
+pub struct Reach {
+    /// Files are written below this folder only; without one there are no file destinations.
+    pub file_root: Option<PathBuf>,
+    /// Hosts that may be used although they are not https or not public.
+    pub allow_hosts: AllowHosts,
+}
+
+/// The HTTP client cannot be set up.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the HTTP client for destinations cannot be set up, are the system's CA certificates installed?"
+)]
+pub struct SetupError(#[source] reqwest::Error);
 
 /// The kinds of destination that this program knows.
 #[derive(Debug)]
 pub struct Registry {
-    file_root: Option<PathBuf>,
+    reach: Reach,
+    http: Http,
 }
 
 impl Registry {
-    /// Files are written below `file_root` only; without one there are no file destinations.
-    pub fn new(file_root: Option<PathBuf>) -> Self {
-        Self { file_root }
+    /// All kinds, with one HTTP client among them.
+    ///
+    /// # Errors
+    /// If the machine has no CA certificates.
+    pub fn new(reach: Reach) -> Result<Self, SetupError> {
+        let http = Http::new(reach.allow_hosts.clone()).map_err(SetupError)?;
+        Ok(Self { reach, http })
     }
 
-    fn file(&self, config: &Value) -> Result<FileDestination, Vec<FieldError>> {
-        FileDestination::new(self.file_root.as_deref(), config)
+    /// Does with a kind and its settings what every use of them begins with.
+    fn parse(&self, kind: &str, settings: &Settings) -> Result<Kind, OpenError> {
+        let parsed = match kind {
+            FileDestination::KIND => {
+                FileDestination::new(self.reach.file_root.as_deref(), settings).map(Kind::File)
+            }
+            _ => return Err(OpenError::UnknownKind(kind.to_owned())),
+        };
+        parsed.map_err(OpenError::Settings)
     }
 }
 
+/// One of the kinds, its settings understood.
+enum Kind {
+    File(FileDestination),
+}
+
 impl Destinations for Registry {
-    fn open(&self, kind: &str, config: &Value) -> Result<Arc<dyn Destination>, OpenError> {
-        match kind {
-            FileDestination::KIND => match self.file(config) {
-                Ok(file) => Ok(Arc::new(file)),
-                Err(errors) => Err(OpenError::Settings(errors)),
-            },
-            _ => Err(OpenError::UnknownKind(kind.to_owned())),
-        }
+    fn open(&self, kind: &str, settings: &Settings) -> Result<Arc<dyn Destination>, OpenError> {
+        Ok(match self.parse(kind, settings)? {
+            Kind::File(file) => Arc::new(file),
+        })
     }
 
-    fn check(&self, kind: &str, config: &Value) -> Result<Value, Vec<FieldError>> {
+    fn check(&self, kind: &str, settings: &Settings) -> Result<Checked, OpenError> {
+        Ok(match self.parse(kind, settings)? {
+            Kind::File(file) => file.checked(),
+        })
+    }
+
+    fn proof(&self, kind: &str) -> Option<Proof> {
         match kind {
-            FileDestination::KIND => self.file(config).map(|file| file.config()),
-            _ => Err(vec![FieldError::whole(
-                "unknown_kind",
-                OpenError::UnknownKind(kind.to_owned()).to_string(),
-            )]),
+            FileDestination::KIND => Some(FileDestination::PROOF),
+            _ => None,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
     fn an_unknown_kind_is_refused() {
-        let registry = Registry::new(None);
-        let errors = registry.check("pigeon", &json!({})).unwrap_err();
-        assert_eq!(errors[0].code, "unknown_kind");
+        let registry = Registry::new(Reach::default()).unwrap();
+        let error = registry.open("pigeon", &Settings::default()).unwrap_err();
+        assert_eq!(error, OpenError::UnknownKind("pigeon".to_owned()));
         assert_eq!(
-            registry.open("pigeon", &json!({})).unwrap_err().to_string(),
+            error.to_string(),
             "there is no kind of destination called \"pigeon\""
         );
-    }
-
-    #[test]
-    fn a_pointer_escapes_the_name() {
-        assert_eq!(FieldError::field("a/b~c", "x", "y").pointer, "/a~1b~0c");
+        assert_eq!(registry.proof("pigeon"), None);
     }
 }

@@ -7,7 +7,7 @@ use model::cursor::Cursor;
 use model::net::AllowHosts;
 use model::origin::Origin;
 use reqwest::header::{ACCEPT, AUTHORIZATION};
-use reqwest::{Response, StatusCode, redirect};
+use reqwest::{Response, StatusCode};
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 use url::Url;
@@ -17,7 +17,6 @@ use crate::body::{self, Bounds};
 use crate::error::{OktaError, Phase};
 use crate::events::Events;
 use crate::failure::{Failure, Salvage};
-use crate::guard::{self, GuardedResolver};
 use crate::page::{self, Page, PageRequest};
 use crate::rate::RateHeaders;
 use crate::refusal::Refusal;
@@ -76,25 +75,17 @@ impl OktaClient {
     /// Sets up a client; nothing is connected yet.
     pub fn new(config: ClientConfig) -> Result<Self, ClientError> {
         let mut resolvable = config.allow_hosts.clone();
-        let mut builder = reqwest::Client::builder()
+        // The operator chose the proxy, so it may be a private host.
+        if let Some(host) = config.proxy.as_ref().and_then(Url::host) {
+            resolvable.insert(&host);
+        }
+        let mut builder = egress::builder(resolvable)
             .user_agent(&config.user_agent)
-            .connect_timeout(config.connect_timeout)
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .http1_only()
-            .no_proxy();
+            .connect_timeout(config.connect_timeout);
         if let Some(proxy) = &config.proxy {
-            // The operator chose it, so it may be a private host.
-            if let Some(host) = proxy.host() {
-                resolvable.insert(&host);
-            }
             builder = builder.proxy(reqwest::Proxy::all(proxy.clone()).map_err(ClientError)?);
         }
-        let resolver = GuardedResolver::new(resolvable);
-        let http = builder
-            .dns_resolver(resolver)
-            .build()
-            .map_err(ClientError)?;
+        let http = builder.build().map_err(ClientError)?;
         Ok(Self { http, config })
     }
 
@@ -154,7 +145,8 @@ impl OktaClient {
         url: Url,
         auth: Option<&Auth>,
     ) -> Result<Exchange<'a>, Box<Failure>> {
-        guard::check(&self.config.allow_hosts, origin).map_err(Failure::unanswered)?;
+        egress::check(&self.config.allow_hosts, origin.is_https(), origin.host())
+            .map_err(|blocked| Failure::unanswered(blocked.into()))?;
         let mut request = self.http.get(url).header(ACCEPT, "application/json");
         if let Some(auth) = auth {
             request = request.header(AUTHORIZATION, auth.header().map_err(Failure::unanswered)?);

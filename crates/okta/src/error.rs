@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use egress::Blocked;
+
 use crate::events::Flaw;
 
 /// Why a request brought no page.
@@ -124,13 +126,8 @@ pub enum OktaError {
         reason: String,
     },
     /// The host is not public or not https, and not allowed; nothing was sent.
-    #[error(
-        "{host} may not be used: it must be https and have a public address, unless the operator allows it in COLLECTOR_ALLOW_HOSTS"
-    )]
-    Blocked {
-        /// The host that was asked for.
-        host: String,
-    },
+    #[error(transparent)]
+    Blocked(#[from] Blocked),
     /// The TLS handshake failed, most often over the certificate.
     #[error("no trusted connection to {host}: {reason}")]
     Tls {
@@ -204,7 +201,7 @@ impl OktaError {
             Self::Timeout { phase: Phase::Body } => "body_timeout",
             Self::Cut => "cut",
             Self::Transport { .. } => "unreachable",
-            Self::Blocked { .. } => "blocked_host",
+            Self::Blocked(_) => "blocked_host",
             Self::Tls { .. } => "tls_failed",
             Self::Dns { .. } => "dns_failed",
         }

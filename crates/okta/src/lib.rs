@@ -11,7 +11,6 @@ mod client;
 mod error;
 mod events;
 mod failure;
-mod guard;
 mod link;
 mod org;
 mod page;

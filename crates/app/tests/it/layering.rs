@@ -8,8 +8,9 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 /// What each crate may depend on; a crate that is not here has no place in the house.
 const MAY_USE: [(&str, &[&str]); 12] = [
     ("model", &[]),
-    ("okta", &["model"]),
-    ("forward", &["model"]),
+    ("egress", &["model"]),
+    ("okta", &["model", "egress"]),
+    ("forward", &["model", "egress"]),
     ("store", &["model"]),
     ("api", &["model", "okta", "forward", "store"]),
     ("worker", &["model", "okta", "forward", "store"]),

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use forward::{Batch, Events, Proof, Report, Then};
+use forward::{Batch, Events, Progress, Proof, Report, Then};
 
 use crate::support::{Root, batch, tagged, whole_batches};
 
@@ -16,8 +16,14 @@ async fn events_arrive_byte_for_byte_one_a_line() {
     let file = root.file("out.ndjson");
     let odd: &[u8] = b"{\"a\" : 1e400,\"a\":null}\n{\"b\":\"\xff\xfe\xed\xa0\x80\"}\n{\"c\":\"\xe2\x80\xa8\\n\\ud800\"}\n{\"cr\":\"\r\"}\n";
 
-    assert_eq!(file.deliver(&batch(odd)).await, Report::all(4));
-    assert_eq!(file.deliver(&batch(b"{}")).await, Report::all(1));
+    assert_eq!(
+        file.deliver(&batch(odd), &Progress::default()).await,
+        Report::all(4)
+    );
+    assert_eq!(
+        file.deliver(&batch(b"{}"), &Progress::default()).await,
+        Report::all(1)
+    );
 
     assert_eq!(root.read("out.ndjson"), [odd, b"{}\n"].concat());
     assert_eq!(file.proof(), Proof::Stored);
@@ -32,7 +38,10 @@ async fn a_slice_of_a_batch_delivers_only_its_events() {
         ..whole
     };
 
-    assert_eq!(root.file("out").deliver(&slice).await, Report::all(2));
+    assert_eq!(
+        root.file("out").deliver(&slice, &Progress::default()).await,
+        Report::all(2)
+    );
 
     assert_eq!(root.read("out"), b"b\nc\n");
 }
@@ -43,7 +52,9 @@ async fn more_events_than_one_system_call_takes_arrive_in_order() {
     let file = root.file("out");
 
     for number in 0..3 {
-        let report = file.deliver(&tagged(0, number, 10_000, 300)).await;
+        let report = file
+            .deliver(&tagged(0, number, 10_000, 300), &Progress::default())
+            .await;
         assert_eq!(report, Report::all(10_000));
     }
 
@@ -55,7 +66,9 @@ async fn more_events_than_one_system_call_takes_arrive_in_order() {
 async fn folders_and_file_are_made_and_not_for_everyone() {
     let root = Root::new();
 
-    root.file("a/b/out").deliver(&batch("x")).await;
+    root.file("a/b/out")
+        .deliver(&batch("x"), &Progress::default())
+        .await;
 
     let mode = |name| root.path(name).metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(root.read("a/b/out"), b"x\n");
@@ -69,7 +82,10 @@ async fn a_torn_last_line_is_cut_before_the_next_batch() {
     let root = Root::new();
     std::fs::write(root.path("out"), "{\"whole\":1}\n{\"torn\":").unwrap();
 
-    let report = root.file("out").deliver(&batch("{\"new\":1}")).await;
+    let report = root
+        .file("out")
+        .deliver(&batch("{\"new\":1}"), &Progress::default())
+        .await;
 
     assert_eq!(report, Report::all(1));
     assert_eq!(root.read("out"), b"{\"whole\":1}\n{\"new\":1}\n");
@@ -85,7 +101,7 @@ async fn an_event_that_is_not_one_line_is_refused_and_the_others_go_on() {
         events,
     };
 
-    let report = root.file("out").deliver(&batch).await;
+    let report = root.file("out").deliver(&batch, &Progress::default()).await;
 
     assert_eq!((report.settled, &report.then), (4, &Then::Continue));
     let refused: Vec<_> = report.refused.iter().map(|r| (r.index, r.cause)).collect();
@@ -97,10 +113,13 @@ async fn an_event_that_is_not_one_line_is_refused_and_the_others_go_on() {
 async fn a_file_that_was_moved_away_is_made_again() {
     let root = Root::new();
     let file = root.file("out");
-    file.deliver(&batch("a")).await;
+    file.deliver(&batch("a"), &Progress::default()).await;
     std::fs::rename(root.path("out"), root.path("old")).unwrap();
 
-    assert_eq!(file.deliver(&batch("b")).await, Report::all(1));
+    assert_eq!(
+        file.deliver(&batch("b"), &Progress::default()).await,
+        Report::all(1)
+    );
 
     assert_eq!(root.read("old"), b"a\n");
     assert_eq!(root.read("out"), b"b\n");
@@ -118,7 +137,11 @@ fn a_delivery_given_up_while_it_waits_writes_nothing() {
         .unwrap();
 
     let given_up = runtime.block_on(async {
-        tokio::time::timeout(Duration::from_millis(30), file.deliver(&batch("x"))).await
+        tokio::time::timeout(
+            Duration::from_millis(30),
+            file.deliver(&batch("x"), &Progress::default()),
+        )
+        .await
     });
     drop(other);
     // Waits for the thread that may still be writing.
@@ -134,7 +157,8 @@ async fn a_file_removed_while_its_lock_is_waited_for_is_not_written_to() {
     let file = root.file("out");
     let other = File::create(root.path("out")).unwrap();
     other.lock().unwrap();
-    let delivery = tokio::spawn(async move { file.deliver(&batch("x")).await });
+    let delivery =
+        tokio::spawn(async move { file.deliver(&batch("x"), &Progress::default()).await });
     wait_until_open_twice(&root.path("out"));
 
     std::fs::remove_file(root.path("out")).unwrap();

@@ -3,7 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 
-use forward::{Destinations as _, OpenError, Registry, Report};
+use forward::{Destinations as _, OpenError, Progress, Registry, Report};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::json;
 
@@ -48,7 +48,11 @@ fn without_a_root_nothing_is_opened_or_accepted() {
 #[tokio::test]
 async fn a_missing_root_stops_and_is_not_made() {
     let root = Root::new();
-    let detail = stopped(file(root.path("gone"), "out").deliver(&batch("x")).await);
+    let detail = stopped(
+        file(root.path("gone"), "out")
+            .deliver(&batch("x"), &Progress::default())
+            .await,
+    );
     assert_eq!(
         detail,
         "cannot open the file root (COLLECTOR_FILE_ROOT): No such file or directory (os error 2)"
@@ -62,7 +66,9 @@ async fn the_root_itself_may_be_a_symbolic_link() {
     std::fs::create_dir(root.path("real")).unwrap();
     symlink("real", root.path("link")).unwrap();
 
-    let report = file(root.path("link"), "out").deliver(&batch("x")).await;
+    let report = file(root.path("link"), "out")
+        .deliver(&batch("x"), &Progress::default())
+        .await;
 
     assert_eq!(report, Report::all(1));
     assert_eq!(root.read("real/out"), b"x\n");
@@ -83,7 +89,11 @@ async fn symbolic_links_are_not_followed_anywhere_in_a_name() {
         ("a/middle/file", "a/middle"),
         ("a/middle/deep/file", "a/middle"),
     ] {
-        let detail = stopped(root.file(name).deliver(&batch("x")).await);
+        let detail = stopped(
+            root.file(name)
+                .deliver(&batch("x"), &Progress::default())
+                .await,
+        );
         let expected = format!("{link:?} is a symbolic link; those are not followed");
         assert_eq!(detail, expected, "{name}");
     }
@@ -101,16 +111,28 @@ async fn only_regular_files_are_written_to() {
     std::fs::write(root.path("file"), "").unwrap();
 
     for name in ["folder", "pipe", "socket"] {
-        let detail = stopped(root.file(name).deliver(&batch("x")).await);
+        let detail = stopped(
+            root.file(name)
+                .deliver(&batch("x"), &Progress::default())
+                .await,
+        );
         assert_eq!(detail, format!("{name:?} is not a regular file"));
     }
-    let detail = stopped(root.file("file/out").deliver(&batch("x")).await);
+    let detail = stopped(
+        root.file("file/out")
+            .deliver(&batch("x"), &Progress::default())
+            .await,
+    );
     assert_eq!(detail, "\"file\" is not a folder");
 }
 
 #[tokio::test]
 async fn a_place_that_refuses_to_be_written_stops() {
     // No one may make files there, not even root.
-    let detail = stopped(file("/sys/kernel".into(), "out").deliver(&batch("x")).await);
+    let detail = stopped(
+        file("/sys/kernel".into(), "out")
+            .deliver(&batch("x"), &Progress::default())
+            .await,
+    );
     assert!(detail.starts_with("cannot open \"out\": "), "{detail}");
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use forward::{Report, Then};
+use forward::{Progress, Report, Then};
 use model::status::Trouble;
 
 use crate::support::{Root, split_lines, tag, tagged, whole_batches};
@@ -22,7 +22,12 @@ async fn batches_of_two_tasks_never_mix() {
             let file = root.file("out");
             tokio::spawn(async move {
                 for number in 0..20 {
-                    let report = file.deliver(&tagged(writer, number, EVENTS, FILLING)).await;
+                    let report = file
+                        .deliver(
+                            &tagged(writer, number, EVENTS, FILLING),
+                            &Progress::default(),
+                        )
+                        .await;
                     assert_eq!(report, Report::all(EVENTS));
                 }
             })
@@ -79,7 +84,7 @@ async fn a_writer_killed_in_mid_append_leaves_whole_lines_and_a_torn_one_that_is
 
         let after = root
             .file("out")
-            .deliver(&tagged(2, 0, count, filling))
+            .deliver(&tagged(2, 0, count, filling), &Progress::default())
             .await;
 
         assert_eq!(after, Report::all(count));

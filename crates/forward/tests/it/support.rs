@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use forward::{Batch, Destination, Destinations as _, Events, Registry, Report, Then};
+use forward::{
+    Batch, Destination, Destinations as _, Events, Reach, Registry, Report, Settings, Then,
+};
 use model::status::Trouble;
 use serde_json::json;
 use tempfile::TempDir;
@@ -30,8 +32,13 @@ impl Root {
 }
 
 pub(crate) fn file(root: PathBuf, name: &str) -> Arc<dyn Destination> {
-    let config = json!({ "path": name });
-    Registry::new(Some(root)).open("file", &config).unwrap()
+    let settings = Settings::stored(&json!({ "path": name }), None);
+    let reach = Reach {
+        file_root: Some(root),
+        ..Reach::default()
+    };
+    let registry = Registry::new(reach).unwrap();
+    registry.open("file", &settings).unwrap()
 }
 
 pub(crate) fn batch(lines: impl Into<Vec<u8>>) -> Batch {

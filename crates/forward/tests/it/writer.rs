@@ -20,7 +20,12 @@ async fn child() {
     };
     let file = file(root, "out");
     for number in 0..batches {
-        let report = file.deliver(&tagged(writer, number, count, filling)).await;
+        let report = file
+            .deliver(
+                &tagged(writer, number, count, filling),
+                &Progress::default(),
+            )
+            .await;
         println!("\nreport: {} {:?}", report.settled, report.then);
     }
 }

@@ -67,7 +67,7 @@ async fn hosts_that_are_not_public_are_not_connected_to() {
         let host = origin(&at).host().to_string();
         assert_eq!(
             error_of(allowing(allowed), &at).await,
-            OktaError::Blocked { host },
+            OktaError::from(egress::Blocked { host }),
             "{at}"
         );
     }

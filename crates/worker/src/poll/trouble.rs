@@ -55,7 +55,7 @@ pub(super) fn of_page(failure: &Failure, limit: u32, short: Duration) -> Handled
         OktaError::NotAnOrg { .. } | OktaError::NotFound { .. } => {
             Handled::Refused(Trouble::NotAnOrg, detail)
         }
-        OktaError::Blocked { .. } => Handled::Refused(Trouble::DomainNotAllowed, detail),
+        OktaError::Blocked(_) => Handled::Refused(Trouble::DomainNotAllowed, detail),
         OktaError::CursorRefused { .. } | OktaError::ForeignCursor { .. } => Handled::Restart,
         OktaError::BadRequest { .. } => Handled::Hopeless(Trouble::QueryRefused, detail),
         OktaError::TooLarge { .. } if limit > 1 => Handled::Smaller(limit / 2),
