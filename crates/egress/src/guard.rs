@@ -23,13 +23,13 @@ pub struct Blocked {
 ///
 /// # Errors
 /// [`Blocked`] if the host may not be used so.
-pub fn check(allow: &AllowHosts, https: bool, host: Host<&str>) -> Result<(), Blocked> {
-    let reachable = match host {
+pub fn check(allow: &AllowHosts, https: bool, host: &Host<&str>) -> Result<(), Blocked> {
+    let reachable = match *host {
         Host::Domain(_) => true,
         Host::Ipv4(address) => allow.may_reach(IpAddr::V4(address)),
         Host::Ipv6(address) => allow.may_reach(IpAddr::V6(address)),
     };
-    if allow.allows(&host) || (https && reachable) {
+    if allow.allows(host) || (https && reachable) {
         return Ok(());
     }
     Err(Blocked {
@@ -94,7 +94,7 @@ mod tests {
     fn checked(url: &str, allow: &str) -> Result<(), Blocked> {
         let url = Url::parse(url).unwrap();
         let https = url.scheme() == "https";
-        check(&allow.parse().unwrap(), https, url.host().unwrap())
+        check(&allow.parse().unwrap(), https, &url.host().unwrap())
     }
 
     #[test]

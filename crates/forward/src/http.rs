@@ -60,7 +60,7 @@ impl Http {
     /// Whether a URL may be used: https to a public host, or what the operator allows.
     pub(crate) fn check(&self, url: &Url) -> Result<(), Blocked> {
         match url.host() {
-            Some(host) => egress::check(&self.allow, url.scheme() == "https", host),
+            Some(host) => egress::check(&self.allow, url.scheme() == "https", &host),
             None => Err(Blocked {
                 host: String::new(),
             }),

@@ -145,7 +145,7 @@ impl OktaClient {
         url: Url,
         auth: Option<&Auth>,
     ) -> Result<Exchange<'a>, Box<Failure>> {
-        egress::check(&self.config.allow_hosts, origin.is_https(), origin.host())
+        egress::check(&self.config.allow_hosts, origin.is_https(), &origin.host())
             .map_err(|blocked| Failure::unanswered(blocked.into()))?;
         let mut request = self.http.get(url).header(ACCEPT, "application/json");
         if let Some(auth) = auth {
