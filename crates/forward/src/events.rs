@@ -72,6 +72,13 @@ impl Events {
             .map(|range| self.buffer.get(range.clone()).unwrap_or_default())
     }
 
+    /// The events in order, each a share of the buffer.
+    pub(crate) fn shared(&self) -> impl Iterator<Item = Bytes> + '_ {
+        let ranges = self.ranges.get(self.window.clone()).unwrap_or_default();
+        // Panics never: every range lies in the buffer.
+        ranges.iter().map(|range| self.buffer.slice(range.clone()))
+    }
+
     /// The events `range` of these, as far as there are such; the buffer is shared.
     #[must_use]
     pub fn slice(&self, range: Range<usize>) -> Self {

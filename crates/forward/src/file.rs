@@ -144,11 +144,11 @@ fn parse(settings: &Settings) -> Parsed<RelativePath> {
 mod tests {
     use super::*;
 
-    fn settings(fields: serde_json::Value) -> Settings {
-        Settings::stored(&fields, None)
+    fn settings(fields: &serde_json::Value) -> Settings {
+        Settings::stored(fields, None)
     }
 
-    fn errors(fields: serde_json::Value) -> Vec<(String, &'static str)> {
+    fn errors(fields: &serde_json::Value) -> Vec<(String, &'static str)> {
         FileDestination::new(Some(Path::new("root")), &settings(fields))
             .unwrap_err()
             .into_iter()
@@ -162,24 +162,24 @@ mod tests {
 
     #[test]
     fn every_wrong_setting_is_named() {
-        assert_eq!(errors(json!({})), [error("/path", "required")]);
-        assert_eq!(errors(json!({"path": 7})), [error("/path", "wrong_type")]);
+        assert_eq!(errors(&json!({})), [error("/path", "required")]);
+        assert_eq!(errors(&json!({"path": 7})), [error("/path", "wrong_type")]);
         assert_eq!(
-            errors(json!({"path": "../x", "mode": 1})),
+            errors(&json!({"path": "../x", "mode": 1})),
             [
-                error("/mode", "unknown_field"),
-                error("/path", "invalid_path")
+                error("/path", "invalid_path"),
+                error("/mode", "unknown_field")
             ]
         );
         assert_eq!(
-            errors(json!({"path": "x", "mode": 1})),
+            errors(&json!({"path": "x", "mode": 1})),
             [error("/mode", "unknown_field")]
         );
     }
 
     #[test]
     fn without_a_root_files_are_switched_off() {
-        let errors = FileDestination::new(None, &settings(json!({"path": "x"}))).unwrap_err();
+        let errors = FileDestination::new(None, &settings(&json!({"path": "x"}))).unwrap_err();
         assert_eq!(
             errors[0].detail,
             "file destinations are switched off; set COLLECTOR_FILE_ROOT"

@@ -1,5 +1,9 @@
 //! The HTTP client of all destinations: guarded, without redirects, with deadlines, and with an end to
-//! how much of an answer is read. URLs may hold secrets, so no error here names one.
+//! how much of an answer is read. URLs may hold secrets, so no error here names one, and secrets that an
+//! answer repeats are blotted out before anybody sees it.
+
+mod endpoint;
+mod hidden;
 
 use std::fmt;
 use std::time::Duration;
@@ -13,6 +17,9 @@ use reqwest::{Client, RequestBuilder};
 use url::Url;
 
 use crate::Then;
+use crate::settings::Reader;
+pub(crate) use endpoint::Endpoint;
+pub(crate) use hidden::Hidden;
 
 /// From the request to the end of its answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -21,6 +28,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_ANSWER: usize = 64 << 10;
 /// How much of an answer is told.
 const TOLD: usize = 300;
+const LONGEST_URL: usize = 2048;
 /// The longest wait that a destination may ask for.
 const MAX_WAIT: Duration = Duration::from_hours(1);
 
@@ -43,8 +51,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// How long it asks to be left alone, at most an hour.
     pub(crate) retry_after: Option<Duration>,
-    /// The body, as far as it was read.
-    pub(crate) body: Vec<u8>,
+    /// The body as far as it was read, without secrets.
+    pub(crate) body: String,
 }
 
 impl Http {
@@ -57,43 +65,69 @@ impl Http {
         Ok(Self { client, allow })
     }
 
-    /// Whether a URL may be used: https to a public host, or what the operator allows.
-    pub(crate) fn check(&self, url: &Url) -> Result<(), Blocked> {
-        match url.host() {
-            Some(host) => egress::check(&self.allow, url.scheme() == "https", &host),
-            None => Err(Blocked {
-                host: String::new(),
-            }),
+    /// The URL in a setting: https to a public host or what the operator allows, without a user and a
+    /// fragment. What is wrong is noted; names are looked at when they are connected to.
+    pub(crate) fn url(&self, reader: &mut Reader<'_>, name: &'static str) -> Option<Url> {
+        let text = reader.text(name)?;
+        let mut wrong = |code, what: &str| {
+            reader.error(name, code, format!("{name} {what}"));
+            None
+        };
+        let Ok(url) = Url::parse(text) else {
+            return wrong("invalid_url", "must be a URL such as https://example.com/");
+        };
+        if text.len() > LONGEST_URL {
+            return wrong("invalid_url", "must have at most 2048 characters");
         }
+        if !url.username().is_empty() || url.password().is_some() {
+            return wrong("invalid_url", "must not hold a user or a password");
+        }
+        if url.fragment().is_some() {
+            return wrong("invalid_url", "must not have a part behind #");
+        }
+        let Some(host) = url
+            .host()
+            .filter(|_| matches!(url.scheme(), "http" | "https"))
+        else {
+            return wrong("invalid_url", "must begin with https://");
+        };
+        if let Err(blocked) = egress::check(&self.allow, url.scheme() == "https", &host) {
+            reader.error(name, "host_not_allowed", blocked.to_string());
+            return None;
+        }
+        Some(url)
     }
 
-    pub(crate) fn post(&self, url: Url) -> RequestBuilder {
-        self.client.post(url)
+    pub(crate) fn post(&self, to: &Endpoint) -> RequestBuilder {
+        self.client.post(to.url().clone())
     }
 
-    pub(crate) fn get(&self, url: Url) -> RequestBuilder {
-        self.client.get(url)
+    pub(crate) fn get(&self, from: &Endpoint) -> RequestBuilder {
+        self.client.get(from.url().clone())
     }
 }
 
-/// Sends a request and reads its answer. The body is drained, so that the connection can be used again.
+/// Sends a request and reads its answer, in which the secrets are blotted out. The body is drained, so
+/// that the connection can be used again.
 ///
 /// # Errors
 /// Why there is no answer. An answer whose body breaks off is one all the same: its status is known.
-pub(crate) async fn send(request: RequestBuilder) -> Result<Answer, Fault> {
+pub(crate) async fn send(request: RequestBuilder, hidden: &Hidden) -> Result<Answer, Fault> {
     let mut response = request.send().await.map_err(|error| Fault::of(&error))?;
-    let mut answer = Answer {
-        status: response.status().as_u16(),
-        retry_after: retry_after(response.headers()),
-        body: Vec::new(),
-    };
+    let status = response.status().as_u16();
+    let retry_after = retry_after(response.headers());
+    let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
-        answer.body.extend_from_slice(&chunk);
-        if answer.body.len() >= MAX_ANSWER {
+        body.extend_from_slice(&chunk);
+        if body.len() >= MAX_ANSWER {
             break;
         }
     }
-    Ok(answer)
+    Ok(Answer {
+        status,
+        retry_after,
+        body: hidden.blot(&String::from_utf8_lossy(&body)),
+    })
 }
 
 impl Answer {
@@ -108,8 +142,7 @@ impl Answer {
 
     /// The status with the beginning of the body, for a person.
     pub(crate) fn told(&self) -> String {
-        let text = String::from_utf8_lossy(&self.body);
-        let text: String = text.trim().chars().take(TOLD).collect();
+        let text: String = self.body.trim().chars().take(TOLD).collect();
         if text.is_empty() {
             format!("it answered with status {}", self.status)
         } else {
@@ -197,7 +230,7 @@ mod tests {
         let answer = Answer {
             status: 503,
             retry_after: None,
-            body: "x".repeat(5000).into_bytes(),
+            body: "x".repeat(5000),
         };
         assert!(answer.told().len() < 400);
         assert!(answer.is_passing() && !answer.is_success());

@@ -6,12 +6,15 @@
 //! delivers keeps the position. After a crash the same batch comes again, with the same key.
 
 mod destination;
+mod each;
 mod events;
 mod file;
 pub mod formats;
 mod http;
+mod insightops;
 mod registry;
 mod settings;
+mod webhook;
 
 pub use destination::{
     Batch, Check, Destination, Limits, Progress, Proof, Refusal, Report, Shrunk, Then, Verdict,
@@ -19,5 +22,7 @@ pub use destination::{
 pub use events::Events;
 pub use file::FileDestination;
 pub use formats::{Facts, Format, Rendering, Stamp};
+pub use insightops::InsightOpsDestination;
 pub use registry::{Destinations, OpenError, Reach, Registry, SetupError};
 pub use settings::{Checked, FieldError, Settings};
+pub use webhook::WebhookDestination;

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use model::net::AllowHosts;
 
 use crate::http::Http;
-use crate::{Checked, Destination, FieldError, FileDestination, Proof, Settings};
+use crate::{
+    Checked, Destination, FieldError, FileDestination, InsightOpsDestination, Proof, Settings,
+    WebhookDestination,
+};
 
 /// Why stored settings make no destination here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,8 +78,13 @@ impl Registry {
     fn parse(&self, kind: &str, settings: &Settings) -> Result<Kind, OpenError> {
         let parsed = match kind {
             FileDestination::KIND => {
-                FileDestination::new(self.reach.file_root.as_deref(), settings).map(Kind::File)
+                FileDestination::new(self.reach.file_root.as_deref(), settings)
+                    .map(|it| Kind::File(it.into()))
             }
+            InsightOpsDestination::KIND => InsightOpsDestination::new(self.http.clone(), settings)
+                .map(|it| Kind::InsightOps(it.into())),
+            WebhookDestination::KIND => WebhookDestination::new(self.http.clone(), settings)
+                .map(|it| Kind::Webhook(it.into())),
             _ => return Err(OpenError::UnknownKind(kind.to_owned())),
         };
         parsed.map_err(OpenError::Settings)
@@ -85,25 +93,33 @@ impl Registry {
 
 /// One of the kinds, its settings understood.
 enum Kind {
-    File(FileDestination),
+    File(Arc<FileDestination>),
+    InsightOps(Arc<InsightOpsDestination>),
+    Webhook(Arc<WebhookDestination>),
 }
 
 impl Destinations for Registry {
     fn open(&self, kind: &str, settings: &Settings) -> Result<Arc<dyn Destination>, OpenError> {
         Ok(match self.parse(kind, settings)? {
-            Kind::File(file) => Arc::new(file),
+            Kind::File(file) => file,
+            Kind::InsightOps(insightops) => insightops,
+            Kind::Webhook(webhook) => webhook,
         })
     }
 
     fn check(&self, kind: &str, settings: &Settings) -> Result<Checked, OpenError> {
         Ok(match self.parse(kind, settings)? {
             Kind::File(file) => file.checked(),
+            Kind::InsightOps(insightops) => insightops.checked(),
+            Kind::Webhook(webhook) => webhook.checked(),
         })
     }
 
     fn proof(&self, kind: &str) -> Option<Proof> {
         match kind {
             FileDestination::KIND => Some(FileDestination::PROOF),
+            InsightOpsDestination::KIND => Some(InsightOpsDestination::PROOF),
+            WebhookDestination::KIND => Some(WebhookDestination::PROOF),
             _ => None,
         }
     }

@@ -99,8 +99,15 @@ impl FieldError {
 
     /// An error of the field with this name.
     pub(crate) fn field(name: &str, code: &'static str, detail: impl Into<String>) -> Self {
+        Self::at(&[name], code, detail)
+    }
+
+    /// An error at the end of a path of names and indices.
+    pub(crate) fn at(path: &[&str], code: &'static str, detail: impl Into<String>) -> Self {
+        let parts = path.iter();
+        let parts = parts.map(|part| format!("/{}", part.replace('~', "~0").replace('/', "~1")));
         Self {
-            pointer: format!("/{}", name.replace('~', "~0").replace('/', "~1")),
+            pointer: parts.collect(),
             ..Self::whole(code, detail)
         }
     }
@@ -137,6 +144,11 @@ impl<'a> Reader<'a> {
     /// Notes something that is wrong with a field.
     pub(crate) fn error(&mut self, name: &str, code: &'static str, detail: impl Into<String>) {
         self.errors.push(FieldError::field(name, code, detail));
+    }
+
+    /// Notes something that is wrong inside a field.
+    pub(crate) fn error_at(&mut self, path: &[&str], code: &'static str, detail: String) {
+        self.errors.push(FieldError::at(path, code, detail));
     }
 
     /// The value of a field, whatever it is; null is as good as missing.
@@ -197,9 +209,9 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Everything that was wrong, or what `build` makes of the fields; it gives `None` only where an
+    /// Everything that was wrong, or what `make` makes of the fields; it gives `None` only where an
     /// error was noted.
-    pub(crate) fn finish<T>(mut self, build: impl FnOnce() -> Option<T>) -> Parsed<T> {
+    pub(crate) fn finish<T>(mut self, make: impl FnOnce() -> Option<T>) -> Parsed<T> {
         for name in self.fields.keys() {
             if !self.asked.contains(&name.as_str()) {
                 let detail = format!("{} has no setting called {name:?}", self.kind);
@@ -207,8 +219,8 @@ impl<'a> Reader<'a> {
                     .push(FieldError::field(name, "unknown_field", detail));
             }
         }
-        match build() {
-            Some(built) if self.errors.is_empty() => Ok(built),
+        match make() {
+            Some(parsed) if self.errors.is_empty() => Ok(parsed),
             _ => Err(self.errors),
         }
     }

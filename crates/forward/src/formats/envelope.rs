@@ -11,16 +11,39 @@ use std::fmt;
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat};
 use chrono_tz::Tz;
-use serde::Serialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::{Facts, Stamp};
 use crate::Events;
 
-/// The names of the two halves, for those that must look inside.
+/// The names of the two halves.
 pub(crate) const ABOUT: &str = "collector";
-pub(crate) const EVENT: &str = "event";
+const EVENT: &str = "event";
+
+/// What stands behind the event.
+pub(crate) const CLOSING: &str = "}";
+
+/// What stands before the event.
+pub(crate) fn opening(about: &str) -> String {
+    format!(r#"{{"{ABOUT}":{about},"{EVENT}":"#)
+}
+
+/// The two halves of a rendered event, for those that must look inside; `None` if it is another format's.
+pub(crate) fn halves(rendered: &str) -> Option<(&str, &str)> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Halves<'a> {
+        #[serde(borrow)]
+        collector: &'a RawValue,
+        #[serde(borrow)]
+        event: &'a RawValue,
+    }
+    let halves: Halves<'_> = serde_json::from_str(rendered).ok()?;
+    Some((halves.collector.get(), halves.event.get()))
+}
 
 #[derive(Serialize)]
 struct About<'a> {
@@ -54,16 +77,11 @@ pub(super) fn render(
                     .to_rfc3339_opts(SecondsFormat::Millis, true),
                 published_local: published(event).and_then(|text| local(&text, zone)),
             };
-            buffer.extend_from_slice(b"{\"");
-            buffer.extend_from_slice(ABOUT.as_bytes());
-            buffer.extend_from_slice(b"\":");
-            // Strings and numbers into memory: cannot fail.
-            serde_json::to_writer(&mut buffer, &about).ok();
-            buffer.extend_from_slice(b",\"");
-            buffer.extend_from_slice(EVENT.as_bytes());
-            buffer.extend_from_slice(b"\":");
+            // Strings and numbers: cannot fail.
+            let about = serde_json::to_string(&about).unwrap_or_default();
+            buffer.extend_from_slice(opening(&about).as_bytes());
             buffer.extend_from_slice(event);
-            buffer.push(b'}');
+            buffer.extend_from_slice(CLOSING.as_bytes());
             start..buffer.len()
         })
         .collect();

@@ -1,6 +1,6 @@
 //! The forms in which a route may deliver its events, one file each.
 
-mod envelope;
+pub(crate) mod envelope;
 mod raw;
 
 use chrono::{DateTime, Utc};

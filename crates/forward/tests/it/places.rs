@@ -3,46 +3,56 @@
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 
-use forward::{Destinations as _, OpenError, Progress, Registry, Report};
+use forward::{Destinations as _, OpenError, Progress, Reach, Registry, Report, Settings};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::json;
 
 use crate::support::{Root, batch, file, stopped};
 
+fn registry(file_root: Option<&str>) -> Registry {
+    let reach = Reach {
+        file_root: file_root.map(Into::into),
+        ..Reach::default()
+    };
+    Registry::new(reach).unwrap()
+}
+
+fn named(name: &str) -> Settings {
+    Settings::stored(&json!({ "path": name }), None)
+}
+
 #[test]
 fn names_outside_the_root_are_refused_with_a_pointer() {
-    let registry = Registry::new(Some("root".into()));
+    let registry = registry(Some("root"));
     for name in ["", "/etc/passwd", "../x", "a/../../x", "a//b", "a/", "."] {
-        let config = json!({ "path": name });
-        let errors = registry.check("file", &config).unwrap_err();
+        let opened = registry.open("file", &named(name)).unwrap_err();
+        let OpenError::Settings(errors) = &opened else {
+            panic!("{opened:?}");
+        };
         assert_eq!(errors.len(), 1, "{name}");
         assert_eq!(errors[0].pointer, "/path", "{name}");
         assert_eq!(errors[0].code, "invalid_path", "{name}");
-        let opened = registry.open("file", &config).unwrap_err();
-        assert_eq!(opened, OpenError::Settings(errors), "{name}");
+        let checked = registry.check("file", &named(name)).unwrap_err();
+        assert_eq!(checked, opened, "{name}");
     }
 }
 
 #[test]
 fn good_settings_are_given_back() {
-    let registry = Registry::new(Some("root".into()));
-    let config = json!({ "path": "okta/acme.ndjson" });
-    assert_eq!(registry.check("file", &config), Ok(config.clone()));
+    let checked = registry(Some("root")).check("file", &named("okta/acme.ndjson"));
+    let checked = checked.unwrap();
+    assert_eq!(checked.config, json!({ "path": "okta/acme.ndjson" }));
+    assert!(checked.secrets.is_none() && checked.target.is_none());
 }
 
 #[test]
 fn without_a_root_nothing_is_opened_or_accepted() {
-    let registry = Registry::new(None);
-    let config = json!({ "path": "out.ndjson" });
+    let registry = registry(None);
     let message = "file destinations are switched off; set COLLECTOR_FILE_ROOT";
-    assert_eq!(
-        registry.check("file", &config).unwrap_err()[0].detail,
-        message
-    );
-    assert_eq!(
-        registry.open("file", &config).unwrap_err().to_string(),
-        message
-    );
+    let checked = registry.check("file", &named("out")).unwrap_err();
+    assert_eq!(checked.to_string(), message);
+    let opened = registry.open("file", &named("out")).unwrap_err();
+    assert_eq!(opened.to_string(), message);
 }
 
 #[tokio::test]

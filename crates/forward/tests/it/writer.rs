@@ -4,6 +4,8 @@ use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use forward::Progress;
+
 use crate::support::{file, tagged};
 
 /// Root, writer, number of batches, events in each, filling of each event; the file is `out`.
