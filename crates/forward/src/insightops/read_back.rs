@@ -205,3 +205,103 @@ impl Search<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use url::Url;
+
+    use super::*;
+
+    /// Looks for a nonce where the n-th question gets the n-th answer, the last of them for ever; says
+    /// how many there were.
+    async fn found(answers: &'static [&'static str], within: Duration) -> (Check, usize) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = format!("http://{}/", listener.local_addr().unwrap());
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let serving = tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let number = count.fetch_add(1, Ordering::SeqCst);
+                // A request without a body comes in one piece.
+                assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+                let answer = answers[number.min(answers.len() - 1)];
+                let (status, body) = answer.split_once(' ').unwrap();
+                let length = body.len();
+                let answer = format!(
+                    "HTTP/1.1 {status} Said\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+                );
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        let http = Http::new("127.0.0.1".parse().unwrap()).unwrap();
+        let log = ReadBack {
+            log: Endpoint::new(Url::parse(&origin).unwrap()),
+            key: "key".into(),
+        };
+        let pace = Pace {
+            until: Instant::now() + within,
+            searches: Duration::from_millis(1),
+            questions: Duration::from_millis(1),
+        };
+        let hidden = Hidden::default();
+        let now = DateTime::UNIX_EPOCH;
+        let check = find(&http, &log, &hidden, "nonce", now, pace).await;
+        serving.abort();
+        (check, asked.load(Ordering::SeqCst))
+    }
+    const LONG: Duration = Duration::from_mins(1);
+
+    #[tokio::test]
+    async fn searches_go_on_until_the_entry_is_there() {
+        let answers: &[_] = &[
+            r#"200 {"events":[]}"#,
+            "503 ",
+            r#"202 {"links":[{"rel":"Self","href":"/2"}],"progress":0}"#,
+            r#"200 {"events":[{"message":"other"}],"links":[{"rel":"Next","href":"/3"}]}"#,
+            r#"200 {"events":[{"message":"it is nonce"}]}"#,
+        ];
+        let (check, asked) = found(answers, LONG).await;
+        assert_eq!((check.verdict, asked), (Verdict::Passed, 5), "{check:?}");
+    }
+
+    #[tokio::test]
+    async fn what_was_seen_last_tells_why_it_was_not_found() {
+        let within = Duration::from_secs(2);
+        for (answers, word, detail) in [
+            (
+                &["200 {}"] as &'static [_],
+                "not_found",
+                "the entry was accepted and is not in the log",
+            ),
+            (
+                &["503 busy"],
+                "unavailable",
+                "it answered with status 503: busy",
+            ),
+        ] {
+            let (check, asked) = found(answers, within).await;
+            assert_eq!(check.verdict, Verdict::Failed(word));
+            assert!(check.detail.starts_with(detail), "{check:?}");
+            assert!(asked > 1, "{asked}");
+        }
+    }
+
+    #[tokio::test]
+    async fn answers_that_time_does_not_change_end_the_search() {
+        for (answer, word) in [
+            (&["403 no"] as &'static [_], "read_key_refused"),
+            (&["404 no"], "log_not_found"),
+            (&["301 no"], "unexpected_answer"),
+            (&["200 no json"], "unexpected_answer"),
+        ] {
+            let (check, asked) = found(answer, LONG).await;
+            assert_eq!((check.verdict, asked), (Verdict::Failed(word), 1));
+        }
+    }
+}

@@ -170,3 +170,6 @@ fn marked_object(members: &str, marks: &str) -> String {
     let comma = if members.trim().is_empty() { "" } else { "," };
     format!("{{{members}{comma}{marks}}}")
 }
+
+#[cfg(test)]
+mod tests;

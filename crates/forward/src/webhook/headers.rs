@@ -51,7 +51,10 @@ impl Headers {
             let index = index.to_string();
             match headers.item(item) {
                 Ok(header) => headers.0.push(header),
-                Err((field, code, detail)) => reader.error_at(&[NAME, &index, field], code, detail),
+                Err((Some(field), code, detail)) => {
+                    reader.error_at(&[NAME, &index, field], code, detail);
+                }
+                Err((None, code, detail)) => reader.error_at(&[NAME, &index], code, detail),
             }
         }
         headers
@@ -65,11 +68,8 @@ impl Headers {
                 .all(|key| matches!(key.as_str(), "name" | "value"))
         };
         if !item.as_object().is_some_and(known) {
-            return Err(wrong(
-                "",
-                "wrong_type",
-                "a header is an object of name and value",
-            ));
+            let detail = "a header is an object of name and value".to_owned();
+            return Err((None, "wrong_type", detail));
         }
         let text = |field| item.get(field).and_then(Value::as_str);
         let name = text("name").ok_or_else(|| wrong("name", "required", "the name is missing"))?;
@@ -81,20 +81,25 @@ impl Headers {
             let detail = format!(
                 "{name} cannot be set; the collector sets it itself, or it is not for the receiver"
             );
-            return Err(("name", "reserved_header", detail));
+            return Err((Some("name"), "reserved_header", detail));
         }
         if self.0.iter().any(|(other, _)| *other == name) {
-            return Err(("name", "duplicate", format!("{name} is there twice")));
+            return Err(wrong(
+                "name",
+                "duplicate",
+                &format!("{name} is there twice"),
+            ));
         }
         let value = text("value").ok_or_else(|| {
             let detail =
                 "the value is missing; stored ones are not shown, so give all of them anew";
             wrong("value", "required", detail)
         })?;
-        if value.len() > LONGEST_VALUE || HeaderValue::from_str(value).is_err() {
-            let detail =
-                format!("the value must be of printable ASCII characters, at most {LONGEST_VALUE}");
-            return Err(("value", "invalid_header", detail));
+        if !is_value(value) {
+            let detail = format!(
+                "the value must be of ASCII characters, printable and at most {LONGEST_VALUE}, without blanks around them"
+            );
+            return Err((Some("value"), "invalid_header", detail));
         }
         Ok((name, value.into()))
     }
@@ -107,9 +112,12 @@ impl Headers {
 
     /// As they are sealed; none if there is none.
     pub(super) fn sealed(&self) -> Option<SecretString> {
-        let whole = |(name, value): &(HeaderName, SecretString)| json!({ "name": name.as_str(), "value": value.expose_secret() });
-        let list: Value = self.0.iter().map(whole).collect();
-        (!self.0.is_empty()).then(|| json!({ NAME: list }).to_string().into())
+        let list: Vec<Value> = self
+            .0
+            .iter()
+            .map(|(name, value)| json!({ "name": name.as_str(), "value": value.expose_secret() }))
+            .collect();
+        (!list.is_empty()).then(|| json!({ NAME: list }).to_string().into())
     }
 
     pub(super) fn values(&self) -> impl Iterator<Item = &str> {
@@ -127,9 +135,15 @@ impl Headers {
     }
 }
 
-/// The field that is wrong, what is wrong as a word, and for a person.
-type Wrong = (&'static str, &'static str, String);
+/// Whether a value arrives as it is written.
+fn is_value(value: &str) -> bool {
+    let printable = |byte: u8| matches!(byte, b' '..=b'~');
+    value.len() <= LONGEST_VALUE && value.trim() == value && value.bytes().all(printable)
+}
+
+/// The field that is wrong, if it is not the whole; what is wrong as a word, and for a person.
+type Wrong = (Option<&'static str>, &'static str, String);
 
 fn wrong(field: &'static str, code: &'static str, detail: &str) -> Wrong {
-    (field, code, detail.to_owned())
+    (Some(field), code, detail.to_owned())
 }

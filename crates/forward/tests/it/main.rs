@@ -1,4 +1,5 @@
-//! File destinations on real disks, with real processes beside them.
+//! Destinations of each kind: files on real disks, with real processes beside them, and HTTP over real
+//! sockets.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,7 +8,15 @@
 )]
 
 mod delivery;
+mod insightops;
 mod places;
 mod processes;
+mod read_back;
+mod secrets;
+mod server;
+mod settings;
+mod story;
 mod support;
+mod web;
+mod webhook;
 mod writer;
