@@ -27,6 +27,7 @@ pub(crate) fn all(config: &mut ServiceConfig<'_>) {
         .service(destinations::get::get_destination)
         .service(destinations::update::update_destination)
         .service(destinations::delete::delete_destination)
+        .service(destinations::test::test_destination)
         .service(routes::create::create_route)
         .service(routes::list::list_routes)
         .service(routes::get::get_route)

@@ -43,6 +43,16 @@ impl Settings {
         self
     }
 
+    /// One of the settings.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// The names of the settings.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     pub(crate) fn fields(&self) -> &Map<String, Value> {
         &self.0
     }

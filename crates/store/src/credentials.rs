@@ -4,7 +4,7 @@ use aws_lc_rs::digest;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{BigInt, Text, Uuid as SqlUuid};
+use diesel::sql_types::Uuid as SqlUuid;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use model::credential::CredentialState;
 use model::ids::{CredentialId, TenantId};
@@ -377,37 +377,5 @@ impl Store {
             .keys
             .open(place(tenant.0, id.0, credential.secret_version), &sealed);
         Ok(CredentialSecret { credential, token })
-    }
-
-    /// The key names that stored secrets need and the ring lacks.
-    pub async fn missing_sealing_keys(&self) -> Result<Vec<String>, StoreError> {
-        let mut conn = self.conn().await?;
-        let needed: Vec<String> = credentials::table
-            .select(credentials::seal_kek)
-            .distinct()
-            .load(&mut conn)
-            .await?;
-        Ok(needed
-            .into_iter()
-            .filter(|kek| !self.keys.knows(kek))
-            .collect())
-    }
-
-    /// Number of credentials per sealing key.
-    pub async fn secrets_by_key(&self) -> Result<Vec<(String, i64)>, StoreError> {
-        #[derive(QueryableByName)]
-        struct Row {
-            #[diesel(sql_type = Text)]
-            kek: String,
-            #[diesel(sql_type = BigInt)]
-            secrets: i64,
-        }
-        let mut conn = self.conn().await?;
-        let rows: Vec<Row> = sql_query(
-            "SELECT seal_kek AS kek, count(*) AS secrets FROM credentials GROUP BY 1 ORDER BY 1",
-        )
-        .load(&mut conn)
-        .await?;
-        Ok(rows.into_iter().map(|row| (row.kek, row.secrets)).collect())
     }
 }

@@ -1,4 +1,4 @@
-//! Destinations: where events go.
+//! Destinations: where events go. Their secrets go in and come out sealed, as one value.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -7,12 +7,14 @@ use diesel::sql_types::Uuid as SqlUuid;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use model::ids::{DestinationId, TenantId};
 use model::job::JobKind;
+use secrecy::SecretString;
 use uuid::Uuid;
 
 use crate::error::{Conflict, Resource, StoreError, unique_violation};
 use crate::jobs::{self, Paused};
 use crate::pool::Store;
 use crate::schema::{destinations, routes};
+use crate::sealing::{KeyRing, Place, Sealed, SealingError};
 
 /// A destination to be stored.
 #[derive(Debug, Clone)]
@@ -21,8 +23,27 @@ pub struct NewDestination {
     pub name: String,
     /// Which kind; the forward crate knows them.
     pub kind: String,
-    /// Settings of the kind, without secrets.
+    /// Settings of the kind.
+    pub settings: DestinationSettings,
+}
+
+/// Settings of a destination.
+#[derive(Debug, Clone)]
+pub struct DestinationSettings {
+    /// The part that may be shown.
     pub config: serde_json::Value,
+    /// The secret part, whatever its form; none if there is nothing secret.
+    pub secrets: Option<SecretString>,
+}
+
+impl From<serde_json::Value> for DestinationSettings {
+    /// Settings of which nothing is secret.
+    fn from(config: serde_json::Value) -> Self {
+        Self {
+            config,
+            secrets: None,
+        }
+    }
 }
 
 /// What may be changed.
@@ -33,10 +54,10 @@ pub struct NewDestination {
 )]
 pub struct DestinationChange {
     pub name: Option<String>,
-    pub config: Option<serde_json::Value>,
+    pub settings: Option<DestinationSettings>,
 }
 
-/// A stored destination.
+/// A stored destination, without its secrets.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = destinations)]
 #[expect(missing_docs, reason = "the columns of the table")]
@@ -49,6 +70,88 @@ pub struct Destination {
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+    pub secret_version: i32,
+    pub secret_set_at: Option<DateTime<Utc>>,
+}
+
+/// The secrets of a destination, opened, if it has any; or why they do not open.
+pub type DestinationSecrets = Result<Option<SecretString>, SealingError>;
+
+#[derive(Queryable, Selectable, AsChangeset)]
+#[diesel(table_name = destinations, treat_none_as_null = true)]
+#[expect(clippy::struct_field_names, reason = "the columns of the table")]
+struct SealedColumns {
+    seal_kek: Option<String>,
+    seal_dek: Option<Vec<u8>>,
+    seal_body: Option<Vec<u8>>,
+}
+
+fn place(tenant: Uuid, id: Uuid, version: i32) -> Place {
+    Place {
+        purpose: "destination",
+        tenant,
+        id,
+        version,
+    }
+}
+
+/// A destination with its secrets.
+pub(crate) async fn opened(
+    conn: &mut AsyncPgConnection,
+    keys: &KeyRing,
+    tenant: TenantId,
+    id: DestinationId,
+) -> Result<(Destination, DestinationSecrets), StoreError> {
+    let (row, columns): (Destination, SealedColumns) = destinations::table
+        .find((tenant.0, id.0))
+        .select((Destination::as_select(), SealedColumns::as_select()))
+        .first(conn)
+        .await
+        .optional()?
+        .ok_or(StoreError::NotFound(Resource::Destination))?;
+    let (kek, dek, body) = (columns.seal_kek, columns.seal_dek, columns.seal_body);
+    let sealed = kek
+        .zip(dek.zip(body))
+        .map(|(kek, (dek, body))| Sealed { kek, dek, body });
+    let place = place(tenant.0, id.0, row.secret_version);
+    let secrets = sealed.map(|sealed| keys.open(place, &sealed)).transpose();
+    Ok((row, secrets))
+}
+
+/// Writes the secrets down, or that there are none.
+async fn seal(
+    conn: &mut AsyncPgConnection,
+    keys: &KeyRing,
+    row: &Destination,
+    secrets: Option<&SecretString>,
+) -> Result<(), StoreError> {
+    let next = row.secret_version.saturating_add(1);
+    let place = place(row.tenant_id, row.id, next);
+    let sealed = secrets
+        .map(|secrets| keys.seal(place, secrets))
+        .transpose()?;
+    let columns = match sealed {
+        Some(Sealed { kek, dek, body }) => SealedColumns {
+            seal_kek: Some(kek),
+            seal_dek: Some(dek),
+            seal_body: Some(body),
+        },
+        None => SealedColumns {
+            seal_kek: None,
+            seal_dek: None,
+            seal_body: None,
+        },
+    };
+    diesel::update(destinations::table.find((row.tenant_id, row.id)))
+        .set((columns, destinations::secret_version.eq(next)))
+        .execute(conn)
+        .await?;
+    sql_query("UPDATE destinations SET secret_set_at = CASE WHEN seal_kek IS NULL THEN NULL ELSE collector_now() END WHERE tenant_id = $1 AND id = $2")
+        .bind::<SqlUuid, _>(row.tenant_id)
+        .bind::<SqlUuid, _>(row.id)
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 fn name_taken(error: diesel::result::Error) -> StoreError {
@@ -131,18 +234,35 @@ impl Store {
         tenant: TenantId,
         new: NewDestination,
     ) -> Result<Destination, StoreError> {
-        let mut conn = self.conn().await?;
-        diesel::insert_into(destinations::table)
-            .values((
-                destinations::tenant_id.eq(tenant.0),
-                destinations::name.eq(new.name),
-                destinations::kind.eq(new.kind),
-                destinations::config.eq(new.config),
-            ))
-            .returning(Destination::as_returning())
-            .get_result(&mut conn)
-            .await
-            .map_err(name_taken)
+        self.tx(async |conn| {
+            let row: Destination = diesel::insert_into(destinations::table)
+                .values((
+                    destinations::tenant_id.eq(tenant.0),
+                    destinations::name.eq(&new.name),
+                    destinations::kind.eq(&new.kind),
+                    destinations::config.eq(&new.settings.config),
+                ))
+                .returning(Destination::as_returning())
+                .get_result(conn)
+                .await
+                .map_err(name_taken)?;
+            let Some(secrets) = &new.settings.secrets else {
+                return Ok(row);
+            };
+            // They are bound to their row, so the row comes first.
+            seal(conn, &self.keys, &row, Some(secrets)).await?;
+            get(conn, tenant, DestinationId(row.id)).await
+        })
+        .await
+    }
+
+    /// A destination with its secrets, for those that are to use or to merge them.
+    pub async fn open_destination(
+        &self,
+        tenant: TenantId,
+        id: DestinationId,
+    ) -> Result<(Destination, DestinationSecrets), StoreError> {
+        opened(&mut *self.conn().await?, &self.keys, tenant, id).await
     }
 
     /// A destination.
@@ -198,8 +318,11 @@ impl Store {
             if let Some(name) = &change.name {
                 diesel::update(row).set(destinations::name.eq(name)).execute(conn).await.map_err(name_taken)?;
             }
-            if let Some(config) = &change.config {
-                diesel::update(row).set(destinations::config.eq(config)).execute(conn).await?;
+            if let Some(settings) = &change.settings {
+                diesel::update(row).set(destinations::config.eq(&settings.config)).execute(conn).await?;
+                if settings.secrets.is_some() || old.secret_version > 0 {
+                    seal(conn, &self.keys, &old, settings.secrets.as_ref()).await?;
+                }
                 let routes = routes_to(conn, tenant, id).await?;
                 jobs::poke(conn, tenant, JobKind::Deliver, &routes, Paused::Sleeps).await?;
             }

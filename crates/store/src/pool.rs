@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use diesel::ConnectionError;
-use diesel_async::AsyncPgConnection;
+use chrono::{DateTime, Utc};
+use diesel::sql_types::Timestamptz;
+use diesel::{ConnectionError, QueryableByName, sql_query};
 use diesel_async::pooled_connection::deadpool::{Object, Pool, PoolError};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::FutureExt;
 use model::point::Points;
 use rustls::{ClientConfig, RootCertStore};
@@ -76,6 +78,20 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
+    /// The present moment, by the clock that decides everything: the database's.
+    pub async fn clock(&self) -> Result<DateTime<Utc>, StoreError> {
+        #[derive(QueryableByName)]
+        struct Clock {
+            #[diesel(sql_type = Timestamptz)]
+            now: DateTime<Utc>,
+        }
+        let mut conn = self.conn().await?;
+        let clock: Clock = sql_query("SELECT collector_clock() AS now")
+            .get_result(&mut conn)
+            .await?;
+        Ok(clock.now)
+    }
+
     /// Prepares the pool; connects on first use. Connections live on the runtime this is called on.
     ///
     /// # Errors

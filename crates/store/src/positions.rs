@@ -7,24 +7,21 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{
-    Array, BigInt, Binary, Date, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid,
-};
+use diesel::sql_types::{BigInt, Date, Integer, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use model::ids::{DestinationId, LogId, RouteId, TenantId};
+use model::ids::{LogId, RouteId, TenantId};
 use model::job::Fence;
 use model::point::Point;
 use model::status::Trouble;
 use std::time::Duration;
 use uuid::Uuid;
 
-use crate::destinations::{self, Destination};
-use crate::error::{Resource, StoreError};
+use crate::dead_letters::{self, DeadEvent, DeadKind};
+use crate::error::StoreError;
 use crate::ledger::{self, RouteCounts};
 use crate::page::renew;
 use crate::pool::Store;
-use crate::routes::Route;
-use crate::schema::{logs, route_positions, routes};
+use crate::schema::route_positions;
 
 /// A delivery batch in flight: it ends before event `index` of batch `number`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,9 +38,9 @@ pub struct Flight {
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = route_positions)]
 pub struct Position {
-    tenant_id: Uuid,
-    route_id: Uuid,
-    log_id: Uuid,
+    pub(crate) tenant_id: Uuid,
+    pub(crate) route_id: Uuid,
+    pub(crate) log_id: Uuid,
     /// A day that is not later than that of batch `number`.
     pub day: NaiveDate,
     /// The next batch.
@@ -87,34 +84,6 @@ impl Position {
     }
 }
 
-/// Everything a delivery needs, read once at its start.
-#[derive(Debug, Clone)]
-pub struct DeliverContext {
-    /// The route.
-    pub route: Route,
-    /// Where it leads.
-    pub destination: Destination,
-    /// How far it has come in the live log.
-    pub position: Position,
-}
-
-/// An event that the destination refused for good.
-#[derive(Debug, Clone)]
-pub struct DeadEvent {
-    /// Its batch.
-    pub number: i64,
-    /// Its place in the batch.
-    pub index: i32,
-    /// Its ledger hour.
-    pub hour: DateTime<Utc>,
-    /// Why, as a stable word.
-    pub cause: String,
-    /// Why, for a person.
-    pub detail: String,
-    /// Its bytes.
-    pub event: Vec<u8>,
-}
-
 /// What an attempt settled.
 #[derive(Debug, Clone, Default)]
 pub struct Settled {
@@ -122,7 +91,7 @@ pub struct Settled {
     pub to: Option<(NaiveDate, i64, i32)>,
     /// Events delivered, by ledger hour.
     pub delivered: Vec<(DateTime<Utc>, i64)>,
-    /// Events refused.
+    /// Events refused, and originals of those delivered shrunk.
     pub dead: Vec<DeadEvent>,
     /// The delivery batch that is in flight from now on.
     pub flight: Option<Flight>,
@@ -135,47 +104,6 @@ pub struct Settled {
 }
 
 impl Store {
-    /// Reads what a delivery of a route needs.
-    pub async fn deliver_context(
-        &self,
-        tenant: TenantId,
-        route: RouteId,
-    ) -> Result<DeliverContext, StoreError> {
-        let mut conn = self.conn().await?;
-        let row: Route = routes::table
-            .find((tenant.0, route.0))
-            .select(Route::as_select())
-            .first(&mut conn)
-            .await
-            .optional()?
-            .ok_or(StoreError::NotFound(Resource::Route))?;
-        let destination =
-            destinations::get(&mut conn, tenant, DestinationId(row.destination_id)).await?;
-        let live = logs::table
-            .filter(
-                logs::tenant_id
-                    .eq(tenant.0)
-                    .and(logs::source_id.eq(row.source_id))
-                    .and(logs::kind.eq("live")),
-            )
-            .select(logs::id);
-        let mine = route_positions::tenant_id
-            .eq(tenant.0)
-            .and(route_positions::route_id.eq(route.0));
-        let position: Position = route_positions::table
-            .filter(mine.and(route_positions::log_id.eq_any(live)))
-            .select(Position::as_select())
-            .first(&mut conn)
-            .await
-            .optional()?
-            .ok_or(StoreError::NotFound(Resource::Route))?;
-        Ok(DeliverContext {
-            route: row,
-            destination,
-            position,
-        })
-    }
-
     /// Writes down a delivery batch before its first attempt.
     pub async fn begin_flight(
         &self,
@@ -309,12 +237,14 @@ async fn account(
         delivered += events;
     }
     for event in &settled.dead {
-        counts.dead(event.hour, 1);
-        dead += 1;
-        insert_dead(conn, from, event).await?;
+        if event.kind == DeadKind::Refused {
+            counts.dead(event.hour, 1);
+            dead += 1;
+        }
+        dead_letters::insert(conn, from, event).await?;
     }
     if let Some((_, number, index)) = settled.to.filter(|_| settled.recall) {
-        for hour in recall(conn, from, number, index).await? {
+        for hour in dead_letters::recall(conn, from, number, index).await? {
             counts.dead(hour, -1);
             dead -= 1;
         }
@@ -335,54 +265,4 @@ async fn account(
     .execute(conn)
     .await?;
     Ok(())
-}
-
-async fn insert_dead(
-    conn: &mut AsyncPgConnection,
-    from: &Position,
-    event: &DeadEvent,
-) -> Result<(), StoreError> {
-    sql_query(
-        "INSERT INTO dead_letters (tenant_id, route_id, log_id, number, index, cause, detail, event, hour) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-    )
-    .bind::<SqlUuid, _>(from.tenant_id)
-    .bind::<SqlUuid, _>(from.route_id)
-    .bind::<SqlUuid, _>(from.log_id)
-    .bind::<BigInt, _>(event.number)
-    .bind::<Integer, _>(event.index)
-    .bind::<Text, _>(&event.cause)
-    .bind::<Text, _>(&event.detail)
-    .bind::<Binary, _>(&event.event)
-    .bind::<Timestamptz, _>(event.hour)
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// Takes dead letters back from a place on; the position returns there, so their events are
-/// undelivered again.
-async fn recall(
-    conn: &mut AsyncPgConnection,
-    from: &Position,
-    number: i64,
-    index: i32,
-) -> Result<Vec<DateTime<Utc>>, StoreError> {
-    #[derive(QueryableByName)]
-    struct Hours {
-        #[diesel(sql_type = Array<Timestamptz>)]
-        hours: Vec<DateTime<Utc>>,
-    }
-    let row: Hours = sql_query(
-        "WITH gone AS (DELETE FROM dead_letters WHERE tenant_id = $1 AND route_id = $2 AND log_id = $3 AND (number, index) >= ($4, $5) \
-         RETURNING hour) SELECT coalesce(array_agg(hour), '{}') AS hours FROM gone",
-    )
-    .bind::<SqlUuid, _>(from.tenant_id)
-    .bind::<SqlUuid, _>(from.route_id)
-    .bind::<SqlUuid, _>(from.log_id)
-    .bind::<BigInt, _>(number)
-    .bind::<Integer, _>(index)
-    .get_result(conn)
-    .await?;
-    Ok(row.hours)
 }

@@ -60,7 +60,9 @@ diesel::table! {
 diesel::table! {
     destinations (tenant_id, id) {
         tenant_id -> Uuid, id -> Uuid, name -> Text, kind -> Text, config -> Jsonb, version -> Int8,
-        created_at -> Timestamptz, updated_at -> Timestamptz,
+        created_at -> Timestamptz, updated_at -> Timestamptz, seal_kek -> Nullable<Text>,
+        seal_dek -> Nullable<Bytea>, seal_body -> Nullable<Bytea>, secret_version -> Int4,
+        secret_set_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -92,6 +94,7 @@ diesel::table! {
     dead_letters (tenant_id, id) {
         tenant_id -> Uuid, id -> Uuid, route_id -> Uuid, log_id -> Uuid, number -> Int8, index -> Int4,
         cause -> Text, detail -> Text, event -> Bytea, hour -> Timestamptz, created_at -> Timestamptz,
+        kind -> Text,
     }
 }
 

@@ -300,7 +300,7 @@ mod tests {
             )
             .unwrap(),
             okta: OktaClient::new(ClientConfig::default()).unwrap(),
-            destinations: Arc::new(forward::Registry::new(None)),
+            destinations: Arc::new(forward::Registry::new(forward::Reach::default()).unwrap()),
             config: WorkerConfig::new("test"),
             health: Health::default(),
         }

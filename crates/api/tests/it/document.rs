@@ -301,11 +301,16 @@ fn every_reference_leads_somewhere_and_every_schema_is_used() {
 fn secrets_are_marked_and_in_requests_only() {
     let document = document();
     for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
-        let token = &schema["properties"]["token"];
-        let takes_secrets = ["CredentialCreate", "CredentialPatch"].contains(&name.as_str());
-        assert_eq!(token.is_object(), takes_secrets, "{name}");
-        if takes_secrets {
-            assert_eq!(token["format"], "password", "{name}");
+        let in_request = ["Create", "Patch", "WebhookHeader"]
+            .iter()
+            .any(|ending| name.ends_with(ending));
+        let Some(properties) = schema["properties"].as_object() else {
+            continue;
+        };
+        for (field, property) in properties {
+            let secret = ["token", "read_key", "value"].contains(&field.as_str());
+            assert!(!secret || in_request, "{name}.{field}");
+            assert_eq!(property["format"] == "password", secret, "{name}.{field}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use api::keys::ApiKey;
 use api::{ApiConfig, ApiState};
-use forward::Registry;
+use forward::{Reach, Registry};
 use model::ids::TenantId;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method};
@@ -130,10 +130,14 @@ impl TestApi {
         let keys = KeyRing::parse(ring.expose_secret()).unwrap();
         let store = Store::new(&StoreConfig::new(db.url()), keys).unwrap();
         let root = tempfile::tempdir().unwrap();
+        let reach = Reach {
+            file_root: Some(root.path().to_owned()),
+            allow_hosts: "127.0.0.1".parse().unwrap(),
+        };
         let state = ApiState::new(
             store.clone(),
-            Arc::new(Registry::new(Some(root.path().to_owned()))),
-            "127.0.0.1".parse().unwrap(),
+            Arc::new(Registry::new(reach.clone()).unwrap()),
+            reach.allow_hosts,
             Arc::new(|| "okta_collector_up 1\n".to_owned()),
         );
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

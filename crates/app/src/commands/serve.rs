@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use api::{ApiConfig, ApiState, Probes};
-use forward::{Destinations, Registry};
+use forward::{Destinations, Reach, Registry};
 use okta::{ClientConfig, OktaClient};
 use store::{RetentionConfig, Store};
 use tokio_util::sync::CancellationToken;
@@ -80,7 +80,7 @@ impl Service {
         check_file_root(config.files.root.as_deref())?;
         let store = database::open(&config, part)?;
         database::wait_until_fit(&store, database::PATIENCE, &stop).await?;
-        let destinations = Arc::new(Registry::new(config.files.root.clone()));
+        let destinations = Arc::new(Registry::new(reach(&config))?);
         Ok(Self {
             config,
             store,
@@ -190,6 +190,14 @@ fn check_file_root(root: Option<&Path>) -> anyhow::Result<()> {
             bail!("COLLECTOR_FILE_ROOT names no folder: {}", root.display())
         }
         _ => Ok(()),
+    }
+}
+
+/// What destinations may reach.
+pub(crate) fn reach(config: &Config) -> Reach {
+    Reach {
+        file_root: config.files.root.clone(),
+        allow_hosts: config.okta.allow_hosts.clone(),
     }
 }
 

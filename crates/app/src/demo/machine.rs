@@ -18,7 +18,7 @@ use worker::{Health, Worker};
 use super::org::Org;
 use super::place::Place;
 use crate::cli::Role;
-use crate::commands::{make_key, okta_client, worker_config};
+use crate::commands::{make_key, okta_client, reach, worker_config};
 use crate::config::Config;
 use crate::{database, telemetry};
 
@@ -145,8 +145,7 @@ fn run(
     stop: &CancellationToken,
 ) -> anyhow::Result<JoinSet<anyhow::Result<()>>> {
     let metrics = telemetry::start_metrics()?;
-    let root = config.files.root.clone();
-    let destinations: Arc<dyn Destinations> = Arc::new(Registry::new(root));
+    let destinations: Arc<dyn Destinations> = Arc::new(Registry::new(reach(config))?);
     let (allow_hosts, shared) = (config.okta.allow_hosts.clone(), Arc::clone(&destinations));
     let state = ApiState::new(store.clone(), shared, allow_hosts, metrics);
     let worker = Worker {

@@ -130,7 +130,7 @@ impl House {
         let new = NewDestination {
             name: name.to_owned(),
             kind: "file".to_owned(),
-            config: serde_json::json!({"path": "out.ndjson"}),
+            settings: serde_json::json!({"path": "out.ndjson"}).into(),
         };
         let made = self.store.create_destination(self.tenant, new).await;
         DestinationId(made.expect("a new name").id)

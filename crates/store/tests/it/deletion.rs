@@ -127,7 +127,7 @@ async fn destinations_have_names_versions_and_users() {
 
     let name = |name: &str| DestinationChange {
         name: Some(name.to_owned()),
-        config: None,
+        settings: None,
     };
     let taken = Conflict::NameTaken(Resource::Destination);
     refused(
@@ -140,7 +140,7 @@ async fn destinations_have_names_versions_and_users() {
     let again = NewDestination {
         name: "out".to_owned(),
         kind: "file".to_owned(),
-        config: serde_json::json!({}),
+        settings: serde_json::json!({}).into(),
     };
     refused(
         house.store.create_destination(house.tenant, again).await,
@@ -166,7 +166,7 @@ async fn destinations_have_names_versions_and_users() {
 
     let config = DestinationChange {
         name: None,
-        config: Some(serde_json::json!({"path": "b"})),
+        settings: Some(serde_json::json!({"path": "b"}).into()),
     };
     let changed = house
         .store

@@ -13,6 +13,7 @@ mod credentials;
 mod dead_letters;
 mod dedupe;
 mod deletion;
+mod destinations;
 mod house_rules;
 mod lanes;
 mod lease_model;

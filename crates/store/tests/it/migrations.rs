@@ -102,7 +102,7 @@ async fn another_schema_than_ours_is_named() {
         ),
         (
             format!("DELETE FROM {books} WHERE version IN ('29990101000000', '{newest}')"),
-            "20261122000005".to_owned(),
+            "20261122000006".to_owned(),
         ),
         (
             format!(

@@ -7,7 +7,9 @@ use model::ids::SourceId;
 use model::job::{Fence, JobKind, Lease};
 use model::point::{Point, Points};
 use model::status::Trouble;
-use store::{DeadEvent, DeliverContext, Flight, Position, Route, Settled, Source, StoreError};
+use store::{
+    DeadEvent, DeadKind, DeliverContext, Flight, Position, Route, Settled, Source, StoreError,
+};
 
 use crate::common::{DAY, Events, House, LEASE, done, route_id};
 
@@ -75,6 +77,7 @@ pub(crate) async fn pending(house: &House, route: &Route) -> i64 {
 
 pub(crate) fn dead(number: i64, index: i32) -> DeadEvent {
     DeadEvent {
+        kind: DeadKind::Refused,
         number,
         index,
         hour: hour(),

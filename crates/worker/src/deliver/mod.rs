@@ -8,15 +8,19 @@ mod plan;
 mod verdict;
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use forward::{Batch, Destination, Limits, Report, Then};
+use forward::{
+    Batch, Destination, Facts, Format, Limits, OpenError, Progress, Rendering, Report, Settings,
+    Then,
+};
 use futures_util::FutureExt;
 use model::ids::{RouteId, TenantId};
 use model::job::{Lease, Outcome};
 use model::point::Point;
 use model::status::Trouble;
-use store::{Position, Settled, StoreError};
+use store::{DeadEvent, DeadKind, DeliverContext, Position, Settled, StoreError};
 use tracing::field::display;
 use tracing::{Instrument, Span};
 
@@ -58,6 +62,7 @@ pub(crate) async fn run(context: &Context, lease: &Lease, slot: &Slot) -> Result
     span.record("source.id", display(about.route.source_id));
     span.record("destination.kind", &about.destination.kind);
     let shown = about.route.trouble.as_deref().and_then(Trouble::from_code);
+    let opened = open(context, &about);
     let mut delivery = Delivery {
         context,
         lease,
@@ -67,18 +72,37 @@ pub(crate) async fn run(context: &Context, lease: &Lease, slot: &Slot) -> Result
         position: about.position,
         shown,
     };
-    let config = &about.destination.config;
-    match context.worker.destinations.open(&delivery.kind, config) {
-        Ok(destination) => {
-            let format = &about.route.format;
-            delivery.run(destination.as_ref(), format).await
-        }
-        Err(error) => {
-            // Even without anything to send: who set this up should see it at once.
-            let detail = error.to_string();
-            delivery.stop(Trouble::DestinationRefuses, detail).await
-        }
+    match opened {
+        Ok((destination, rendering)) => delivery.run(destination.as_ref(), &rendering).await,
+        // Even without anything to send: who set this up should see it at once.
+        Err(detail) => delivery.stop(Trouble::DestinationRefuses, detail).await,
     }
+}
+
+/// The destination, and the rendering of what is sent from now on; or why there is none.
+fn open(
+    context: &Context,
+    about: &DeliverContext,
+) -> Result<(Arc<dyn Destination>, Rendering), String> {
+    let secrets = about.secrets.as_ref().map_err(ToString::to_string)?;
+    let settings = Settings::stored(&about.destination.config, secrets.as_ref());
+    let kind = &about.destination.kind;
+    let destination = context.worker.destinations.open(kind, &settings);
+    let word = &about.route.format;
+    let format = Format::from_word(word)
+        .ok_or_else(|| format!("the format {word:?} is not known to this version"))?;
+    let rendering = format.with(Facts {
+        source_id: about.route.source_id,
+        source: about.source.display_name.clone(),
+        org: host_of(&about.source.origin).to_owned(),
+        timezone: about.source.timezone.clone(),
+    });
+    let destination = destination.map_err(|error: OpenError| error.to_string())?;
+    Ok((destination, rendering))
+}
+
+fn host_of(origin: &str) -> &str {
+    origin.split_once("://").map_or(origin, |(_, host)| host)
 }
 
 struct Delivery<'a> {
@@ -96,13 +120,13 @@ impl Delivery<'_> {
     async fn run(
         &mut self,
         destination: &dyn Destination,
-        format: &str,
+        rendering: &Rendering,
     ) -> Result<Ran, StoreError> {
         let begun = Instant::now();
         let mut succeeded = None;
         loop {
             let limits = self.limits(destination);
-            let load = plan::load(self.context, self.tenant, &self.position, limits, format);
+            let load = plan::load(self.context, self.tenant, &self.position, limits, rendering);
             let planning = tracing::info_span!("deliver.plan", batch.number = self.position.number);
             let planned = match load.instrument(planning).await? {
                 Load::Batch(planned) => planned,
@@ -180,22 +204,28 @@ impl Delivery<'_> {
     }
 
     /// One attempt. The error says why there is no report: what became of the batch is not known
-    /// then, so it is sent again.
+    /// then, so it is sent again. Deadlines are those of a request: each answer begins them anew.
     async fn send(&self, destination: &dyn Destination, batch: &Batch) -> Result<Report, String> {
-        let attempt = AssertUnwindSafe(destination.deliver(batch)).catch_unwind();
+        let progress = Progress::default();
+        let attempt = AssertUnwindSafe(destination.deliver(batch, &progress)).catch_unwind();
         let mut attempt = std::pin::pin!(attempt);
-        let answer = match tokio::time::timeout(SLOW, attempt.as_mut()).await {
-            Ok(answer) => answer,
-            Err(_slow) if self.slot.leave_healthy() => {
-                let rest = ANSWER.saturating_sub(SLOW);
-                tokio::time::timeout(rest, attempt)
-                    .await
-                    .map_err(|_elapsed| format!("no answer within {ANSWER:?}"))?
-            }
-            Err(_slow) => {
-                return Err(format!(
-                    "no answer within {SLOW:?}, and all slots for slow routes are taken"
-                ));
+        let mut patience = SLOW;
+        let answer = loop {
+            tokio::select! {
+                biased;
+                answer = &mut attempt => break answer,
+                () = progress.next() => {}
+                () = tokio::time::sleep(patience) => {
+                    if patience == ANSWER {
+                        return Err(format!("no answer within {ANSWER:?}"));
+                    }
+                    if !self.slot.leave_healthy() {
+                        return Err(format!(
+                            "no answer within {SLOW:?}, and all slots for slow routes are taken"
+                        ));
+                    }
+                    patience = ANSWER;
+                }
             }
         };
         answer.map_err(|panic| {
@@ -213,6 +243,8 @@ impl Delivery<'_> {
     ) -> Result<Option<Ran>, StoreError> {
         let judged = verdict::judge(&self.position, planned, &report);
         let mut settled = judged.settled;
+        let refused = |event: &&DeadEvent| event.kind == DeadKind::Refused;
+        let dead = settled.dead.iter().filter(refused).count();
         let then = judged.then;
         if let Then::Retry {
             trouble, detail, ..
@@ -224,7 +256,6 @@ impl Delivery<'_> {
                 .metrics
                 .delivery_failed(&self.kind, trouble.code());
         }
-        let dead = settled.dead.len();
         let delivered: i64 = settled.delivered.iter().map(|(_, events)| events).sum();
         let progress = settled.to.is_some();
         self.write(&settled).await?;

@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, NaiveDate, Utc};
-use forward::{Batch as Delivery, Events, Format, Limits};
+use forward::{Batch as Delivery, Events, Limits, Rendering, Stamp};
 use model::ids::TenantId;
 use store::{Batch, BatchHead, Flight, Position, StoreError};
 
@@ -45,7 +45,7 @@ pub(super) async fn load(
     tenant: TenantId,
     position: &Position,
     limits: Limits,
-    format: &str,
+    rendering: &Rendering,
 ) -> Result<Load, StoreError> {
     let store = &context.worker.store;
     let flight = position.flight();
@@ -79,7 +79,7 @@ pub(super) async fn load(
             position.log()
         )));
     }
-    Ok(build(position, &batches, limits, flight, format))
+    Ok(build(position, &batches, limits, flight, rendering))
 }
 
 /// The last batch that fits with those before it; the first always does.
@@ -117,16 +117,18 @@ fn build(
     batches: &[Batch],
     limits: Limits,
     flight: Option<Flight>,
-    format: &str,
+    rendering: &Rendering,
 ) -> Load {
-    let format_word = flight
-        .as_ref()
-        .map_or(format, |flight| flight.format.as_str())
-        .to_owned();
-    let Some(format) = Format::from_word(&format_word) else {
-        return Load::Unreadable(format!(
-            "the format {format_word:?} is not known to this version"
-        ));
+    let rendering = match &flight {
+        None => rendering.clone(),
+        Some(Flight { format, .. }) => match Rendering::from_text(format) {
+            Some(rendering) => rendering,
+            None => {
+                return Load::Unreadable(format!(
+                    "the format {format:?} of the batch in flight is not known to this version"
+                ));
+            }
+        },
     };
     let mut places = places(batches, position, flight.as_ref());
     let skipped = usize::try_from(position.index).unwrap_or(0);
@@ -146,24 +148,15 @@ fn build(
     let Some(end) = end_of(&places, batches) else {
         return Load::Nothing;
     };
-    let flight = flight.unwrap_or(Flight {
+    let flight = flight.unwrap_or_else(|| Flight {
         number: end.1,
         index: end.2,
-        format: format_word,
+        format: rendering.to_text(),
     });
-    // The range and the rendering: as long as both are the same, so are the bytes.
-    let key = format!(
-        "{}-{}-{}-{}-{}-{}",
-        position.log(),
-        position.number,
-        position.index,
-        end.1,
-        end.2,
-        flight.format
-    );
+    let events = rendering.render(&raw, stamps(position, &places, batches));
     let batch = Delivery {
-        key,
-        events: format.render(&raw),
+        key: key(position, end, &flight.format),
+        events,
     };
     Load::Batch(Box::new(Planned {
         batch,
@@ -172,6 +165,38 @@ fn build(
         end,
         raw,
     }))
+}
+
+/// The idempotency key: as long as range and rendering are the same, so are the bytes. The rendering
+/// may hold any text, so it goes in as a hash.
+fn key(position: &Position, end: (NaiveDate, i64, i32), rendering: &str) -> String {
+    format!(
+        "{}-{}-{}-{}-{}-{:016x}",
+        position.log(),
+        position.number,
+        position.index,
+        end.1,
+        end.2,
+        xxhash_rust::xxh3::xxh3_64(rendering.as_bytes())
+    )
+}
+
+/// Where each event is stored.
+fn stamps(position: &Position, places: &[Place], batches: &[Batch]) -> impl Iterator<Item = Stamp> {
+    let log_id = position.log().0;
+    let mut batches = batches.iter().peekable();
+    places.iter().filter_map(move |place| {
+        while batches
+            .next_if(|batch| batch.head.number < place.number)
+            .is_some()
+        {}
+        let batch = batches.peek()?;
+        Some(Stamp {
+            log_id,
+            batch: place.number,
+            collected_at: batch.received_at,
+        })
+    })
 }
 
 /// The places of the events from the position to the end of the flight.

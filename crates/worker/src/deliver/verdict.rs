@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use forward::{Refusal, Report, Then};
+use forward::{Refusal, Report, Shrunk, Then};
 use model::status::Trouble;
-use store::{DeadEvent, Flight, Position, Settled};
+use store::{DeadEvent, DeadKind, Flight, Position, Settled};
 
 use super::plan::Planned;
 use crate::context::readable;
@@ -40,6 +40,7 @@ pub(super) fn judge(position: &Position, planned: &Planned, report: &Report) -> 
         .iter()
         .map(|refusal| (refusal.index, refusal))
         .collect();
+    let shrunk: HashMap<usize, &Shrunk> = report.shrunk.iter().map(|it| (it.index, it)).collect();
     let before = run_so_far(position);
     let mut run = before.clone();
     let mut hours: Vec<(DateTime<Utc>, i64)> = Vec::new();
@@ -53,6 +54,17 @@ pub(super) fn judge(position: &Position, planned: &Planned, report: &Report) -> 
     {
         let Some(refusal) = refused.get(&index) else {
             run = None;
+            if let Some(shrunk) = shrunk.get(&index) {
+                dead.push(DeadEvent {
+                    kind: DeadKind::Shrunk,
+                    number: place.number,
+                    index: place.index,
+                    hour: place.hour,
+                    cause: "too_large".to_owned(),
+                    detail: readable(&shrunk.detail),
+                    event: event.to_vec(),
+                });
+            }
             match hours.last_mut() {
                 Some((hour, events)) if *hour == place.hour => *events += 1,
                 _ => hours.push((place.hour, 1)),
@@ -70,6 +82,7 @@ pub(super) fn judge(position: &Position, planned: &Planned, report: &Report) -> 
             )),
         };
         dead.push(DeadEvent {
+            kind: DeadKind::Refused,
             number: place.number,
             index: place.index,
             hour: place.hour,

@@ -13,17 +13,17 @@ use crate::jobs::Job;
 use crate::scripted::{Place, Reply, Scripted, refusing, retry};
 
 /// A source with one page of events stored, and a route to a scripted place.
-struct Scene {
-    house: House,
-    place: Arc<Place>,
-    source: SourceId,
-    route: RouteId,
-    events: Vec<Vec<u8>>,
+pub(crate) struct Scene {
+    pub(crate) house: House,
+    pub(crate) place: Arc<Place>,
+    pub(crate) source: SourceId,
+    pub(crate) route: RouteId,
+    pub(crate) events: Vec<Vec<u8>>,
     worker: Running,
 }
 
 impl Scene {
-    async fn new(events: usize, at_once: usize) -> Self {
+    pub(crate) async fn new(events: usize, at_once: usize) -> Self {
         let mut house = House::new().await;
         let scripted = Scripted::taking(at_once);
         house.destinations = Arc::clone(&scripted) as _;
@@ -42,7 +42,7 @@ impl Scene {
         }
     }
 
-    async fn deliver(&self) -> Job {
+    pub(crate) async fn deliver(&self) -> Job {
         self.house.deliver(self.route).await
     }
 
@@ -52,7 +52,7 @@ impl Scene {
     }
 
     /// Delivered, dead, pending as the status says, which the ledger must repeat.
-    async fn counts(&self) -> (i64, i64, i64) {
+    pub(crate) async fn counts(&self) -> (i64, i64, i64) {
         let status = self.house.status(self.source).await;
         let route = &status.routes[0];
         let sums = self.house.ledger(self.source).await;

@@ -1,10 +1,10 @@
 //! One house for worker tests: a database, an org, a store, and workers to start.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use forward::{Destinations, Registry};
+use forward::{Destinations, Reach, Registry};
 use model::ids::{CredentialId, DestinationId, RouteId, SourceId, TenantId};
 use model::job::JobKind;
 use model::source::{RefreshFrequency, Start};
@@ -48,6 +48,15 @@ impl Drop for House {
         // Dropping a database takes time, and other rows of a table go on meanwhile.
         tokio::task::block_in_place(|| drop(self.db.take()));
     }
+}
+
+/// Destinations with files below this folder, and everything on this machine within reach.
+pub(crate) fn registry(root: &Path) -> Arc<dyn Destinations> {
+    let reach = Reach {
+        file_root: Some(root.to_owned()),
+        allow_hosts: "127.0.0.1".parse().expect("an address"),
+    };
+    Arc::new(Registry::new(reach).expect("CA certificates"))
 }
 
 /// A worker that runs in this process.
@@ -123,7 +132,7 @@ impl House {
         };
         let mut config = WorkerConfig::new("test");
         config.look = Duration::from_millis(200);
-        let destinations = Arc::new(Registry::new(Some(files.path().to_owned())));
+        let destinations = registry(files.path());
         Self {
             db: None,
             url: url.to_owned(),
@@ -182,7 +191,7 @@ impl House {
         let new = NewDestination {
             name: name.to_owned(),
             kind: "file".to_owned(),
-            config: serde_json::json!({ "path": name }),
+            settings: serde_json::json!({ "path": name }).into(),
         };
         let made = self.store.create_destination(self.tenant, new).await;
         DestinationId(made.expect("a destination").id)

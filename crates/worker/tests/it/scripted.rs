@@ -5,8 +5,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use forward::{
-    Batch, Destination, Destinations, FieldError, Limits, OpenError, Proof, Refusal, Report, Then,
+    Batch, Check, Checked, Destination, Destinations, Limits, OpenError, Progress, Proof, Refusal,
+    Report, Settings, Then,
 };
 use model::status::Trouble;
 use serde_json::Value;
@@ -17,6 +19,8 @@ pub(crate) enum Reply {
     Take,
     /// Says this.
     Say(Report),
+    /// Takes all of it by so many requests, each answered well in time, all together not.
+    Trickle(u32),
     /// Does not answer.
     Hang,
     /// Meets a defect.
@@ -82,15 +86,11 @@ impl fmt::Debug for Place {
 
 #[async_trait]
 impl Destination for Place {
-    fn proof(&self) -> Proof {
-        Proof::Stored
-    }
-
     fn limits(&self) -> Limits {
         self.limits
     }
 
-    async fn deliver(&self, batch: &Batch) -> Report {
+    async fn deliver(&self, batch: &Batch, progress: &Progress) -> Report {
         let _waiting = Arc::clone(&self.waiting);
         let events: Vec<Vec<u8>> = batch.events.iter().map(<[u8]>::to_vec).collect();
         let script = Arc::clone(&self.script.lock().unwrap());
@@ -105,6 +105,13 @@ impl Destination for Place {
         let report = match script(n, &events) {
             Reply::Take => Report::all(events.len()),
             Reply::Say(report) => report,
+            Reply::Trickle(requests) => {
+                for _ in 0..requests {
+                    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+                    progress.answered();
+                }
+                Report::all(events.len())
+            }
             Reply::Hang => std::future::pending().await,
             Reply::Panic => panic!("as the script says"),
         };
@@ -113,6 +120,10 @@ impl Destination for Place {
         let taken = taken.filter(|(n, _)| !refused(n)).map(|(_, event)| event);
         self.taken.lock().unwrap().extend(taken);
         report
+    }
+
+    async fn test(&self, _nonce: &str, _now: DateTime<Utc>) -> Vec<Check> {
+        Vec::new()
     }
 }
 
@@ -151,12 +162,17 @@ impl Scripted {
 }
 
 impl Destinations for Scripted {
-    fn open(&self, _kind: &str, config: &Value) -> Result<Arc<dyn Destination>, OpenError> {
-        Ok(self.place(config["path"].as_str().expect("a path")))
+    fn open(&self, _kind: &str, settings: &Settings) -> Result<Arc<dyn Destination>, OpenError> {
+        let path = settings.get("path").and_then(Value::as_str);
+        Ok(self.place(path.expect("a path")))
     }
 
-    fn check(&self, _kind: &str, config: &Value) -> Result<Value, Vec<FieldError>> {
-        Ok(config.clone())
+    fn check(&self, kind: &str, _settings: &Settings) -> Result<Checked, OpenError> {
+        Err(OpenError::UnknownKind(kind.to_owned()))
+    }
+
+    fn proof(&self, _kind: &str) -> Option<Proof> {
+        Some(Proof::Stored)
     }
 }
 

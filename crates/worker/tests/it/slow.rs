@@ -7,7 +7,7 @@ use model::job::JobKind;
 use model::status::{Rung, Trouble};
 use testkit::wait;
 
-use crate::house::{House, PATIENCE, assert_same, generated};
+use crate::house::{House, PATIENCE, assert_same, generated, registry};
 use crate::scripted::{Reply, Scripted};
 
 /// Into the lane of routes that do not count as failing.
@@ -17,7 +17,7 @@ const HEALTHY: &str = "lane_id = (SELECT m.id FROM job_lanes o JOIN job_lanes m 
 async fn settings_that_make_no_destination_are_shown_and_forgotten_when_mended() {
     let mut house = House::new().await;
     let (source, route) = house.parked().await;
-    house.destinations = Arc::new(forward::Registry::new(None));
+    house.destinations = Arc::new(forward::Registry::new(forward::Reach::default()).unwrap());
     let worker = house.start();
     let job = house.deliver(route).await;
     assert!(job.waits(&(900.0..=900.0)), "{job:?}");
@@ -29,7 +29,7 @@ async fn settings_that_make_no_destination_are_shown_and_forgotten_when_mended()
     worker.stop().await;
 
     // Nothing waits for delivery, and nothing is wrong any more.
-    house.destinations = Arc::new(forward::Registry::new(Some(house.files.path().to_owned())));
+    house.destinations = registry(house.files.path());
     let worker = house.start();
     house.deliver(route).await;
     let status = house.status(source).await;
@@ -37,6 +37,27 @@ async fn settings_that_make_no_destination_are_shown_and_forgotten_when_mended()
         (status.routes[0].trouble(), status.routes[0].rung()),
         (None, Rung::Running)
     );
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_of_many_requests_is_slow_only_if_one_of_them_is() {
+    let mut house = House::new().await;
+    let scripted = Scripted::taking(10);
+    house.destinations = Arc::clone(&scripted) as _;
+    // One healthy slot, and none for what is slow.
+    house.config.slots.deliver = 1;
+    let events = generated(10);
+    house.persist(&events);
+    let (source, route) = house.parked().await;
+    house.schedule(JobKind::Deliver, route.0, HEALTHY).await;
+    let place = scripted.place("out.ndjson");
+    place.script(|_, _| Reply::Trickle(5));
+    let worker = house.start();
+    house.poll(source).await;
+    let job = house.deliver(route).await;
+    assert!(!job.failing && job.attempt == 0, "{job:?}");
+    assert_same(&place.taken(), &events);
     worker.stop().await;
 }
 

@@ -1,11 +1,14 @@
 //! `POST /v1/destinations`
 
 use actix_web::{HttpResponse, post, web};
-use forward::FileDestination;
 use store::NewDestination;
 use utoipa::ToSchema;
 
-use super::{DestinationKind, DestinationView, FileSettings, check_settings};
+use super::file::FileSettings;
+use super::insightops::InsightOpsCreate;
+use super::settings::read_new;
+use super::webhook::WebhookCreate;
+use super::{DestinationKind, DestinationView, KINDS};
 use crate::answer::created;
 use crate::auth::Operator;
 use crate::body::Body;
@@ -25,9 +28,22 @@ pub(crate) struct DestinationCreate {
     /// Settings of the kind `file`
     #[schema(nullable = false)]
     file: Option<FileSettings>,
+    /// Settings of the kind `insightops`
+    #[schema(nullable = false)]
+    insightops: Option<InsightOpsCreate>,
+    /// Settings of the kind `webhook`
+    #[schema(nullable = false)]
+    webhook: Option<WebhookCreate>,
+}
+
+fn read_kind(word: &str) -> Result<&'static str, String> {
+    let kind = KINDS.into_iter().find(|kind| *kind == word);
+    kind.ok_or_else(|| format!("kind must be one of {}", KINDS.join(", ")))
 }
 
 /// Create a destination
+///
+/// Does not call it; a test or the first delivery does.
 #[utoipa::path(
     tag = "destinations",
     request_body = DestinationCreate,
@@ -49,29 +65,13 @@ pub(crate) async fn create_destination(
     let kinds = state.destinations.as_ref();
     let mut fields = body.fields::<DestinationCreate>()?;
     let name = fields.text("name", MAX_NAME);
-    let kind = fields.parsed("kind", "unknown_kind", |word| match word {
-        FileDestination::KIND => Ok(FileDestination::KIND),
-        _ => Err("kind must be \"file\""),
-    });
-    let has_settings = fields.has(FileDestination::KIND);
-    let settings = fields.object(FileDestination::KIND);
-    let config = match (kind, settings) {
-        (Some(kind), Some(settings)) => check_settings(&mut fields, kinds, kind, settings),
-        (Some(kind), None) if !has_settings => {
-            fields.error(
-                kind,
-                "required",
-                format!("{kind} is missing: the settings of this kind"),
-            );
-            None
-        }
-        _ => None,
-    };
+    let kind = fields.parsed("kind", "unknown_kind", read_kind);
+    let settings = read_new(&mut fields, kinds, kind);
     let new = fields.finish(|| {
         Some(NewDestination {
             name: name?,
             kind: kind?.to_owned(),
-            config: config?,
+            settings: settings?,
         })
     })?;
     let destination = state.store.create_destination(caller.tenant, new).await?;

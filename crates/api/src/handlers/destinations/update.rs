@@ -1,13 +1,15 @@
 //! `PATCH /v1/destinations/{destination_id}`
 
 use actix_web::{HttpResponse, patch, web};
-use forward::FileDestination;
 use model::ids::DestinationId;
-use serde_json::{Map, Value};
 use store::DestinationChange;
 use utoipa::ToSchema;
 
-use super::{DestinationView, check_settings};
+use super::DestinationView;
+use super::file::FilePatch;
+use super::insightops::InsightOpsPatch;
+use super::settings::{opened, read_patch};
+use super::webhook::WebhookPatch;
 use crate::answer::versioned;
 use crate::auth::Operator;
 use crate::body::Body;
@@ -27,15 +29,12 @@ pub(crate) struct DestinationPatch {
     /// New settings of the kind `file`
     #[schema(nullable = false)]
     file: Option<FilePatch>,
-}
-
-/// What to change about the settings of a file destination
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "documents what is merged and then checked")]
-pub(crate) struct FilePatch {
-    /// A new name of the file; what was delivered before stays in the old one
-    #[schema(nullable = false, min_length = 1, max_length = 1024)]
-    path: Option<String>,
+    /// New settings of the kind `insightops`
+    #[schema(nullable = false)]
+    insightops: Option<InsightOpsPatch>,
+    /// New settings of the kind `webhook`
+    #[schema(nullable = false)]
+    webhook: Option<WebhookPatch>,
 }
 
 /// Change a destination
@@ -64,21 +63,15 @@ pub(crate) async fn update_destination(
     let id = DestinationId(id);
     let kinds = state.destinations.as_ref();
     let mut fields = body.fields::<DestinationPatch>()?;
-    let old = state.store.destination(caller.tenant, id).await?;
-    let version = if_match.demand(async { Ok(old.version) }).await?;
+    let (old, secrets) = state.store.open_destination(caller.tenant, id).await?;
+    let demanded = if_match.demand(async { Ok(old.version) }).await?;
+    let secrets = opened(secrets)?;
 
     let name = fields.text("name", MAX_NAME);
-    let patch = fields.object(FileDestination::KIND);
-    let config = match patch {
-        Some(_) if old.kind != FileDestination::KIND => {
-            let detail = format!("this destination is of the kind {:?}", old.kind);
-            fields.error(FileDestination::KIND, "other_kind", detail);
-            None
-        }
-        Some(patch) => check_settings(&mut fields, kinds, &old.kind, merged(old.config, patch)),
-        None => None,
-    };
-    let change = fields.finish(|| Some(DestinationChange { name, config }))?;
+    let settings = read_patch(&mut fields, kinds, &old, secrets.as_ref());
+    // Settings were merged into those of this version; into others they might not fit.
+    let version = demanded.or(settings.as_ref().map(|_| old.version));
+    let change = fields.finish(|| Some(DestinationChange { name, settings }))?;
     let destination = state
         .store
         .update_destination(caller.tenant, id, change, version)
@@ -86,19 +79,4 @@ pub(crate) async fn update_destination(
     state.hint.ring();
     let view = DestinationView::of(destination, kinds);
     Ok(versioned(view.version, view))
-}
-
-/// Merges one level deep (RFC 7396): null takes a setting away.
-fn merged(old: Value, patch: Map<String, Value>) -> Map<String, Value> {
-    let Value::Object(mut settings) = old else {
-        return patch;
-    };
-    for (name, value) in patch {
-        if value.is_null() {
-            settings.remove(&name);
-        } else {
-            settings.insert(name, value);
-        }
-    }
-    settings
 }

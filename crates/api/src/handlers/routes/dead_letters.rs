@@ -18,7 +18,7 @@ use crate::problem::Problem;
 use crate::query::Query;
 use crate::state::ApiState;
 
-/// An event that the destination of a route refused for good
+/// An event that the destination of a route refused for good, or takes only shrunk
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DeadLetter)]
 pub(crate) struct DeadLetterView {
@@ -26,13 +26,17 @@ pub(crate) struct DeadLetterView {
     id: Uuid,
     /// The route
     route_id: Uuid,
+    /// `refused`: not delivered. `shrunk`: delivered smaller than it is, marked so; this is the original.
+    /// The set may grow
+    #[schema(examples("refused"))]
+    kind: String,
     /// Number of the batch that holds the event
     batch_number: i64,
     /// Place of the event in the batch, from 0
     batch_index: i32,
-    /// Why it was refused, as a stable word
+    /// Why, as a stable word
     cause: String,
-    /// Why it was refused, for a person
+    /// Why, for a person
     detail: String,
     /// The event as Okta sent it, as text; null if it is not valid UTF-8
     #[schema(required)]
@@ -42,7 +46,7 @@ pub(crate) struct DeadLetterView {
     event_base64: Option<String>,
     /// The hour of the ledger in which it is counted
     hour: DateTime<Utc>,
-    /// When it was refused
+    /// When that was
     created_at: DateTime<Utc>,
 }
 
@@ -55,6 +59,7 @@ impl From<DeadLetter> for DeadLetterView {
         Self {
             id: row.id,
             route_id: row.route_id,
+            kind: row.kind,
             batch_number: row.number,
             batch_index: row.index,
             cause: row.cause,
@@ -111,6 +116,7 @@ mod tests {
         DeadLetterView::from(DeadLetter {
             id: Uuid::nil(),
             route_id: Uuid::nil(),
+            kind: "refused".to_owned(),
             number: 1,
             index: 0,
             cause: "x".to_owned(),

@@ -23,6 +23,9 @@ use uuid::Uuid;
 pub(crate) enum EventFormat {
     /// Byte for byte as Okta sent them
     Raw,
+    /// The same bytes in `event`, beside `collector`: source, org, log and batch, when it was collected,
+    /// and `published` in the timezone of the source
+    Envelope,
 }
 
 /// A route
@@ -35,7 +38,7 @@ pub(crate) struct RouteView {
     source_id: Uuid,
     /// Where it leads
     destination_id: Uuid,
-    /// In which form events are delivered: `raw`; the set may grow
+    /// In which form events are delivered: `raw` or `envelope`; the set may grow
     #[schema(examples("raw"))]
     format: String,
     /// False while it is paused
@@ -87,6 +90,9 @@ pub(crate) struct RouteFilter {
 }
 
 /// Reads the word of a format.
-fn read_format(word: &str) -> Result<Format, &'static str> {
-    Format::from_word(word).ok_or("format must be \"raw\"")
+fn read_format(word: &str) -> Result<Format, String> {
+    Format::from_word(word).ok_or_else(|| {
+        let words = Format::ALL.map(Format::as_str);
+        format!("format must be one of {}", words.join(", "))
+    })
 }

@@ -314,7 +314,7 @@ async fn proof(
 ) -> Result<Option<String>, Problem> {
     let destination = DestinationId(row.destination_id);
     match state.store.destination(caller.tenant, destination).await {
-        Ok(destination) => Ok(proof_of(&destination, state.destinations.as_ref())),
+        Ok(destination) => Ok(proof_of(&destination.kind, state.destinations.as_ref())),
         Err(StoreError::NotFound(_)) => Ok(None),
         Err(error) => Err(error.into()),
     }
