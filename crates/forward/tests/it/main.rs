@@ -15,6 +15,7 @@ mod read_back;
 mod secrets;
 mod server;
 mod settings;
+mod sizes;
 mod story;
 mod support;
 mod web;

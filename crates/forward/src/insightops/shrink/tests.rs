@@ -118,6 +118,24 @@ fn then_only_what_tells_the_event_is_left_and_then_only_the_marks() {
 }
 
 #[test]
+fn no_limit_is_exceeded_by_a_byte() {
+    let event = bulky(1100);
+    let mut sizes = std::collections::BTreeSet::new();
+    let least = marks(&event).len() + 2;
+    for limit in least..event.len() {
+        let size = shrink(&event, limit).unwrap().entry.len();
+        assert!(size <= limit, "{size} > {limit}");
+        sizes.insert(size);
+    }
+    // Marks alone, with one field, with both, and without three, two, one of what is bulky: each as soon
+    // as there is room for it.
+    assert_eq!(sizes.len(), 6);
+    for size in sizes {
+        assert_eq!(shrink(&event, size).unwrap().entry.len(), size);
+    }
+}
+
+#[test]
 fn marks_that_came_with_an_event_are_not_left_beside_ours() {
     let event = format!(
         r#"{{"_truncated":false,"_sha\u0032\u00356":7,"uuid":"it","_sha256":8,"target":[{{"detailEntry":{}}}]}}"#,
