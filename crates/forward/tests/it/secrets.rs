@@ -40,6 +40,7 @@ const BEARER: &str = "canary-bearer-93ab";
 async fn everything_told() -> (String, usize) {
     let mut told = Vec::new();
     let mut echoed = 0;
+    let registry = registry("127.0.0.1");
     for fault in [200, 301, 400, 404, 413, 429, 503] {
         let server = Server::replying(move |_, request| {
             Reply::Answer(fault, String::new(), format!("cannot {request:?}"))
@@ -57,7 +58,6 @@ async fn everything_told() -> (String, usize) {
             ("webhook", hook("json_array")),
             ("webhook", hook("single")),
         ];
-        let registry = registry("127.0.0.1");
         for (kind, settings) in kinds {
             let destination = open_with(&registry, kind, &settings);
             told.push(format!("{destination:?} {registry:?}"));
