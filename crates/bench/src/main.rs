@@ -1,5 +1,6 @@
-//! Benchmarks, and the kill story at length: `cargo run --release -p bench -- kill`.
+//! Benchmarks, and the kill and InsightOps stories at length: `cargo run --release -p bench -- kill`.
 
+mod insightops;
 mod kill;
 
 use std::ffi::OsString;
@@ -19,6 +20,8 @@ struct Arguments {
 enum Command {
     /// Ends real workers by SIGKILL while events flow and says what became of every event.
     Kill(kill::Arguments),
+    /// Sends hostile events to a strict InsightOps receiver through every fault and says what became of them.
+    Insightops(insightops::Arguments),
     /// Is the product: how the other commands start its processes.
     #[command(hide = true, disable_help_flag = true)]
     Collector {
@@ -31,6 +34,7 @@ enum Command {
 async fn main() -> ExitCode {
     let ended = match Arguments::parse().command {
         Command::Kill(arguments) => Box::pin(kill::run(&arguments)).await,
+        Command::Insightops(arguments) => Box::pin(insightops::run(&arguments)).await,
         Command::Collector { arguments } => return collector(arguments).await,
     };
     match ended {

@@ -14,6 +14,8 @@ pub mod chaos;
 pub mod container;
 pub mod data;
 pub mod fleet;
+pub mod hostile;
+pub mod insightops;
 pub mod kill;
 pub mod ledger;
 mod migrations;
