@@ -14,6 +14,7 @@ mod conditional;
 mod config;
 mod endpoints;
 mod fields;
+mod gauges;
 mod handlers;
 mod hint;
 pub mod keys;

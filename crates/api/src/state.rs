@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use forward::Destinations;
 use model::net::AllowHosts;
 use store::Store;
 
+use crate::gauges::Installation;
 use crate::hint::Hint;
 use crate::ready::Readiness;
 
@@ -20,6 +22,7 @@ pub struct ApiState {
     pub(crate) destinations: Arc<dyn Destinations>,
     pub(crate) allow_hosts: AllowHosts,
     pub(crate) metrics: RenderMetrics,
+    pub(crate) installation: Arc<Installation>,
     pub(crate) hint: Hint,
     pub(crate) readiness: Arc<Readiness>,
 }
@@ -36,11 +39,18 @@ impl ApiState {
         Self {
             hint: Hint::new(store.clone()),
             readiness: Arc::new(Readiness::new(store.clone())),
+            installation: Arc::new(Installation::new(store.clone())),
             store,
             destinations,
             allow_hosts,
             metrics,
         }
+    }
+
+    /// Keeps the gauges of the installation fresh, for metrics that are sent and not only asked for.
+    /// Never ends.
+    pub async fn keep_gauges_fresh(&self, every: Duration) {
+        self.installation.keep_fresh(every).await;
     }
 }
 

@@ -15,6 +15,7 @@ mod dead_letters;
 mod deliver_context;
 mod destinations;
 mod error;
+mod gauges;
 mod jobs;
 mod leases;
 mod ledger;
@@ -23,6 +24,7 @@ mod migrate;
 mod notify;
 mod page;
 mod pool;
+mod pool_metrics;
 mod positions;
 mod quarantined_pages;
 mod retention;
@@ -46,6 +48,7 @@ pub use destinations::{
     Destination, DestinationChange, DestinationSecrets, DestinationSettings, NewDestination,
 };
 pub use error::{Conflict, Resource, StoreError};
+pub use gauges::{BudgetGauge, ExpiryGauge, Gauges, JobGauge, RouteGauge, SourceGauge, StateGauge};
 pub use jobs::JobView;
 pub use leases::{ClaimLane, Claimed, Completion, LaneRow};
 pub use ledger::LedgerHour;

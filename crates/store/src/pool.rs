@@ -1,7 +1,7 @@
 //! The connection pool: deadpool over diesel-async, TLS by rustls.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::Timestamptz;
@@ -16,6 +16,7 @@ use tokio::runtime::Handle;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::error::StoreError;
+use crate::pool_metrics::PoolMetrics;
 use crate::sealing::KeyRing;
 
 /// How to reach the database.
@@ -64,6 +65,7 @@ pub(crate) type Conn = Object<AsyncPgConnection>;
 #[derive(Clone)]
 pub struct Store {
     pool: Pool<AsyncPgConnection>,
+    metrics: PoolMetrics,
     connector: Connector,
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) points: Points,
@@ -127,6 +129,7 @@ impl Store {
             .build()
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         Ok(Self {
+            metrics: PoolMetrics::of(&pool),
             pool,
             connector,
             keys: Arc::new(keys),
@@ -148,10 +151,10 @@ impl Store {
 
     /// A connection of the pool.
     pub(crate) async fn conn(&self) -> Result<Conn, StoreError> {
-        self.pool
-            .get()
-            .await
-            .map_err(|error| StoreError::Unavailable(pool_error(&error)))
+        let asked = Instant::now();
+        let conn = self.pool.get().await;
+        self.metrics.waited(asked.elapsed());
+        conn.map_err(|error| StoreError::Unavailable(pool_error(&error)))
     }
 
     /// A connection of its own, outside the pool.

@@ -30,7 +30,7 @@ const SECONDS: [f64; 12] = [
 impl Default for Metrics {
     fn default() -> Self {
         let meter = global::meter("okta_collector");
-        Self {
+        let metrics = Self {
             runs: counter(
                 &meter,
                 "okta_collector_job_runs",
@@ -83,7 +83,13 @@ impl Default for Metrics {
                 "okta_collector_delivery_failures",
                 "Deliveries that failed, by kind of destination and reason",
             ),
+        };
+        // A series that begins with its first incident would hide that from `increase`.
+        metrics.lost(0);
+        for write in ["job", "completion"] {
+            metrics.fenced.add(0, &[KeyValue::new("write", write)]);
         }
+        metrics
     }
 }
 

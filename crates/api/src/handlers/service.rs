@@ -104,6 +104,8 @@ pub(crate) async fn get_probe_readiness(
 }
 
 /// Get all metrics
+///
+/// Of this process, and of the whole installation as the database has it.
 #[utoipa::path(
     tag = "service",
     responses((status = 200, description = "The metrics in the Prometheus text format", body = String, content_type = "text/plain"), Problem),
@@ -111,6 +113,7 @@ pub(crate) async fn get_probe_readiness(
 )]
 #[get("/metrics")]
 pub(crate) async fn get_metrics(state: web::Data<ApiState>) -> HttpResponse {
+    state.installation.refresh().await;
     metrics_text((state.metrics)())
 }
 

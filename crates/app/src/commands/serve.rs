@@ -24,6 +24,9 @@ use crate::{database, shutdown};
 /// A worker that has not asked for due jobs for this long is not ready.
 const SILENCE: Duration = Duration::from_secs(30);
 
+/// How old the figures of the installation may be that are sent.
+const FRESH: Duration = Duration::from_secs(15);
+
 /// Runs the API and a worker.
 pub(super) async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let both = async |service: &Service| {
@@ -71,6 +74,8 @@ struct Service {
     store: Store,
     destinations: Arc<dyn Destinations>,
     metrics: Render,
+    /// Metrics are sent, too.
+    sends: bool,
     stop: CancellationToken,
 }
 
@@ -86,6 +91,7 @@ impl Service {
             store,
             destinations,
             metrics: Arc::clone(&telemetry.render),
+            sends: telemetry.sends(),
             stop,
         })
     }
@@ -103,7 +109,17 @@ impl Service {
             Arc::clone(&self.metrics),
         );
         tracing::info!("the API listens on http://{address}");
-        api::serve(settings, listener, state, self.stop.clone()).await?;
+        let gauges = state.clone();
+        let fresh = async {
+            if self.sends {
+                gauges.keep_gauges_fresh(FRESH).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            served = api::serve(settings, listener, state, self.stop.clone()) => served?,
+            () = fresh => {}
+        }
         tracing::info!("the API has stopped");
         Ok(())
     }

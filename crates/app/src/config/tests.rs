@@ -174,3 +174,48 @@ fn a_password_in_both_places_is_refused() {
             .contains("holds a password already")
     );
 }
+
+#[test]
+fn an_otlp_endpoint_is_a_plain_base_and_its_headers_are_secret() {
+    let config = load([
+        ("COLLECTOR_OTLP_ENDPOINT", "https://otlp.example.com/otlp"),
+        (
+            "COLLECTOR_OTLP_HEADERS",
+            "authorization=Basic eA==, x-scope=7,",
+        ),
+    ]);
+    let telemetry = config.unwrap().telemetry;
+    let headers = telemetry.otlp_headers.iter();
+    let headers: Vec<_> = headers
+        .map(|(name, value)| (name.as_str(), value.expose_secret()))
+        .collect();
+    assert_eq!(headers, [("authorization", "Basic eA=="), ("x-scope", "7")]);
+    assert!((telemetry.trace_ratio - 1.0).abs() < 1e-9);
+    assert!(
+        load([("COLLECTOR_OTLP_ENDPOINT", "")])
+            .unwrap()
+            .telemetry
+            .otlp_endpoint
+            .is_none()
+    );
+
+    let canary = "canary0secret";
+    for (variable, value) in [
+        (
+            "COLLECTOR_OTLP_ENDPOINT",
+            format!("https://me:{canary}@otlp.example.com"),
+        ),
+        (
+            "COLLECTOR_OTLP_ENDPOINT",
+            format!("https://otlp.example.com?key={canary}"),
+        ),
+        ("COLLECTOR_OTLP_ENDPOINT", format!("grpc://{canary}")),
+        ("COLLECTOR_OTLP_HEADERS", canary.to_owned()),
+        ("COLLECTOR_OTLP_HEADERS", format!("{canary} {canary}=1")),
+        ("COLLECTOR_OTLP_HEADERS", format!("x=\u{1}{canary}")),
+        ("COLLECTOR_TRACE_RATIO", "1.1".to_owned()),
+    ] {
+        let text = load([(variable, &value)]).unwrap_err().to_string();
+        assert!(text.contains(variable) && !text.contains(canary), "{text}");
+    }
+}

@@ -74,6 +74,11 @@ impl Telemetry {
         })
     }
 
+    /// Whether metrics are sent, so that somebody must keep them fresh.
+    pub(crate) fn sends(&self) -> bool {
+        self.otlp.is_some()
+    }
+
     /// Sends what has not been sent yet, within a bound.
     pub(crate) async fn finish(self) {
         if let Some(otlp) = self.otlp {

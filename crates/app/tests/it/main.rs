@@ -13,4 +13,5 @@ mod otlp;
 mod program;
 mod receive;
 mod service;
+mod shipped;
 mod telemetry;

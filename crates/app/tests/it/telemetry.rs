@@ -42,9 +42,11 @@ impl Story {
         let sim = okta_sim::Sim::start(okta_sim::SimConfig::with_token(CANARY))
             .await
             .unwrap();
-        let events = ["{\"uuid\":\"1\"}", "{\"uuid\":\"2\"}"];
+        let events = [1, 2].map(|uuid| {
+            json!({ "uuid": uuid.to_string(), "published": "2026-11-01T00:00:00.000Z" }).to_string()
+        });
         sim.org()
-            .persist(okta_sim::Events::from_lines(events).unwrap());
+            .persist(okta_sim::Events::from_lines(&events).unwrap());
         let key = installation.api_key();
         let mut serve = installation.command(&["serve"]);
         serve
@@ -242,8 +244,9 @@ async fn a_request_its_polls_and_deliveries_are_traced_and_linked() {
 
     // Metrics come the same way, and every request has the headers.
     let metrics = endpoint.metrics();
-    let runs = "okta_collector_job_runs";
-    assert!(metrics.iter().any(|it| it == runs), "{metrics:?}");
+    for name in ["okta_collector_job_runs", "okta_collector_sources"] {
+        assert!(metrics.iter().any(|it| it == name), "{name}: {metrics:?}");
+    }
     let secrets = [CANARY, &story.key, story.installation.key.trim()];
     for sent in endpoint.sent() {
         for header in ["authorization: Basic b3RscA==", "x-scope: 7"] {
@@ -358,4 +361,46 @@ async fn a_real_otlp_agent_takes_spans_and_metrics() {
         agent.wait_for_line(seen, LIMIT).await;
     }
     assert_eq!(story.lines_with("telemetry cannot be sent"), [""; 0]);
+}
+
+#[tokio::test]
+async fn every_metric_that_is_shipped_or_told_is_exported() {
+    let story = Story::run(&[]).await;
+    // A delivery that fails: a folder stands where the file should be.
+    std::fs::create_dir(story.files.path().join("blocked")).unwrap();
+    let blocked = json!({ "name": "no", "kind": "file", "file": { "path": "blocked" } });
+    let blocked = story.post("/v1/destinations", &blocked, None).await;
+    let route = json!({ "source_id": story.source, "destination_id": blocked["id"] });
+    story.post("/v1/routes", &route, None).await;
+    let metrics = async || {
+        let answer = story.client.get(format!("{}/metrics", story.api)).send();
+        answer.await.unwrap().text().await.unwrap()
+    };
+    testkit::wait::until("the failure is counted", LIMIT, async || {
+        metrics().await.contains("delivery_failures_total{")
+    })
+    .await;
+    let figures = [
+        format!(
+            "okta_collector_source_lag_seconds{{source_id=\"{}\"",
+            story.source
+        ),
+        "okta_collector_routes{state=\"failing\"} 1".to_owned(),
+        "okta_collector_workers 1".to_owned(),
+        "okta_collector_credentials{state=\"valid\"} 1".to_owned(),
+        "okta_collector_budget_left_ratio{".to_owned(),
+        "okta_collector_db_connections{state=\"max\"} 16".to_owned(),
+    ];
+    // Read anew at most every five seconds.
+    let text = testkit::wait::until("all figures are shown", LIMIT, async || {
+        let text = metrics().await;
+        let shown = figures.iter().all(|figure| text.contains(figure));
+        if shown { Ok(text) } else { Err(text) }
+    })
+    .await;
+    crate::shipped::check_names(&text);
+    assert!(
+        !text.contains(CANARY) && !text.contains("otel_scope"),
+        "{text}"
+    );
 }

@@ -14,6 +14,7 @@ mod dead_letters;
 mod dedupe;
 mod deletion;
 mod destinations;
+mod gauges;
 mod house_rules;
 mod lanes;
 mod lease_model;
