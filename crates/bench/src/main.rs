@@ -1,7 +1,9 @@
-//! Benchmarks, and the kill and InsightOps stories at length: `cargo run --release -p bench -- kill`.
+//! Benchmarks, and the stories of the suite at length: `cargo run --release -p bench -- pipeline`,
+//! `.. kill`, `.. insightops`.
 
 mod insightops;
 mod kill;
+mod pipeline;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -22,6 +24,8 @@ enum Command {
     Kill(kill::Arguments),
     /// Sends hostile events to a strict InsightOps receiver through every fault and says what became of them.
     Insightops(insightops::Arguments),
+    /// Measures events from an org to a destination: CPU time, memory, WAL, delay.
+    Pipeline(pipeline::Arguments),
     /// Is the product: how the other commands start its processes.
     #[command(hide = true, disable_help_flag = true)]
     Collector {
@@ -35,6 +39,7 @@ async fn main() -> ExitCode {
     let ended = match Arguments::parse().command {
         Command::Kill(arguments) => Box::pin(kill::run(&arguments)).await,
         Command::Insightops(arguments) => Box::pin(insightops::run(&arguments)).await,
+        Command::Pipeline(arguments) => Box::pin(pipeline::run(&arguments)).await,
         Command::Collector { arguments } => return collector(arguments).await,
     };
     match ended {

@@ -46,6 +46,8 @@ pub(crate) enum Content {
     Html(Bytes),
     /// An array of these events.
     Page(Vec<Bytes>),
+    /// The same, compressed beforehand for those who take it so.
+    Rendered(Bytes, Vec<Bytes>),
 }
 
 impl Answer {
@@ -103,7 +105,7 @@ impl Content {
     pub(crate) fn bytes(self) -> Bytes {
         match self {
             Self::Json(bytes) | Self::Html(bytes) => bytes,
-            Self::Page(events) => {
+            Self::Page(events) | Self::Rendered(_, events) => {
                 let size = events.iter().map(|event| event.len() + 1).sum::<usize>() + 2;
                 let mut page = BytesMut::with_capacity(size).writer();
                 // Writing to memory does not fail.
@@ -113,12 +115,15 @@ impl Content {
         }
     }
 
-    fn gzip(self) -> Bytes {
+    pub(crate) fn gzip(self) -> Bytes {
+        if let Self::Rendered(compressed, _) = self {
+            return compressed;
+        }
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
         // Writing to memory does not fail.
         let _written = match &self {
             Self::Json(bytes) | Self::Html(bytes) => encoder.write_all(bytes),
-            Self::Page(events) => write_page(&mut encoder, events),
+            Self::Page(events) | Self::Rendered(_, events) => write_page(&mut encoder, events),
         };
         encoder.finish().map(Bytes::from).unwrap_or_default()
     }
@@ -197,7 +202,7 @@ async fn decide(org: &Org, mut call: Call, number: usize, host: &str) -> (Answer
 fn render(answer: Answer, mut head: HeaderMap, gzip: bool) -> Response<Script> {
     let kind = match answer.content {
         Content::Html(_) => "text/html",
-        Content::Json(_) | Content::Page(_) => "application/json",
+        Content::Json(_) | Content::Page(_) | Content::Rendered(..) => "application/json",
     };
     head.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     let body = if gzip && answer.giver == Giver::Api && answer.status == StatusCode::OK {

@@ -77,7 +77,7 @@ pub(crate) fn answer(
         links: std::iter::once(own).chain(next).collect(),
         transport,
         hold: state.faults.release(),
-        ..Answer::new(content(events, spoiled), Some(rate))
+        ..Answer::new(content(state, &page, events, spoiled), Some(rate))
     })
 }
 
@@ -112,8 +112,14 @@ fn note_progress(state: &mut State, page: &Page, has_after: bool, faults: [Optio
     progress.head = empty && polled.asked <= progress.furthest;
 }
 
+/// A polling page that was compressed beforehand.
+fn rendered(state: &State, page: &Page) -> Option<Bytes> {
+    let first = page.polled.as_ref()?.asked;
+    state.rendered.get(&(first, page.indices.len())).cloned()
+}
+
 /// What is sent instead of, or as, the page.
-fn content(events: Vec<Bytes>, spoiled: Option<Fault>) -> Content {
+fn content(state: &State, page: &Page, events: Vec<Bytes>, spoiled: Option<Fault>) -> Content {
     match spoiled {
         Some(Fault::TruncatedPage) => {
             let whole = Content::Page(events).bytes();
@@ -123,6 +129,9 @@ fn content(events: Vec<Bytes>, spoiled: Option<Fault>) -> Content {
         Some(Fault::ObjectPage) => Content::Json(Bytes::from_static(br#"{"events":[]}"#)),
         Some(Fault::GarbagePage) => Content::Json(Bytes::from_static(b"\x00\xff<not json>")),
         Some(Fault::RawPage(bytes)) => Content::Json(bytes),
-        _ => Content::Page(events),
+        _ => match rendered(state, page) {
+            Some(compressed) => Content::Rendered(compressed, events),
+            None => Content::Page(events),
+        },
     }
 }
