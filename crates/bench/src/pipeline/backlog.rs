@@ -83,13 +83,14 @@ pub(super) async fn run(to: To, count: usize, profile: Option<&Path>) -> anyhow:
     let output = scene.fleet.output(OUTPUT);
     let arrived = || match to {
         To::File => std::fs::metadata(&output).is_ok_and(|file| file.len() >= bytes),
-        To::Webhook | To::Insightops => {
-            scene.receiver.inbox().counts().distinct >= count as u64
-        }
+        To::Webhook | To::Insightops => scene.receiver.inbox().counts().distinct >= count as u64,
     };
     until(LIMIT, arrived).await;
     let time = begun.elapsed();
-    let (spent, memory) = (cost::cpu(worker.id(), false)?, cost::peak_memory(worker.id())?);
+    let (spent, memory) = (
+        cost::cpu(worker.id(), false)?,
+        cost::peak_memory(worker.id())?,
+    );
     let postgres = cost::cluster_cpu(&folder)?.saturating_sub(postgres_before);
     let wal = wal().await? - wal_before;
     if let Some(mut perf) = perf {
@@ -100,7 +101,10 @@ pub(super) async fn run(to: To, count: usize, profile: Option<&Path>) -> anyhow:
         To::File => judge_file(&output, &events)?,
         To::Webhook | To::Insightops => {
             let compared = scene.receiver.inbox().compare(&events);
-            (compared.missing.len() + compared.unexpected, compared.repeats())
+            (
+                compared.missing.len() + compared.unexpected,
+                compared.repeats(),
+            )
         }
     };
     drop(worker);
@@ -126,7 +130,10 @@ fn judge_file(output: &Path, events: &[Vec<u8>]) -> anyhow::Result<(usize, u64)>
         .unwrap_or(&content)
         .split(|byte| *byte == b'\n')
         .collect();
-    let same = lines.iter().zip(events).filter(|(line, event)| *line == event);
+    let same = lines
+        .iter()
+        .zip(events)
+        .filter(|(line, event)| *line == event);
     let repeated = lines.len().saturating_sub(events.len()) as u64;
     Ok((events.len() - same.count(), repeated))
 }

@@ -42,7 +42,11 @@ pub(super) fn cluster_cpu(folder: &Path) -> anyhow::Result<Duration> {
     let pid = postmaster(folder)?;
     let mut total = cpu(pid, true)?;
     for entry in fs::read_dir("/proc")?.flatten() {
-        let Some(child) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+        let Some(child) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+        else {
             continue;
         };
         if parent(child) == Some(pid) {
@@ -54,10 +58,20 @@ pub(super) fn cluster_cpu(folder: &Path) -> anyhow::Result<Duration> {
 }
 
 fn postmaster(folder: &Path) -> anyhow::Result<u32> {
-    let candidates = [folder.join("postmaster.pid"), folder.join("data/postmaster.pid")];
-    let text = candidates.iter().find_map(|path| fs::read_to_string(path).ok());
+    let candidates = [
+        folder.join("postmaster.pid"),
+        folder.join("data/postmaster.pid"),
+    ];
+    let text = candidates
+        .iter()
+        .find_map(|path| fs::read_to_string(path).ok());
     let text = text.context("the cluster has no postmaster.pid")?;
-    Ok(text.lines().next().context("an empty postmaster.pid")?.trim().parse()?)
+    Ok(text
+        .lines()
+        .next()
+        .context("an empty postmaster.pid")?
+        .trim()
+        .parse()?)
 }
 
 fn parent(pid: u32) -> Option<u32> {

@@ -55,19 +55,20 @@ pub(crate) struct Arguments {
 }
 
 /// Runs what was asked for and prints a table; whether everything arrived.
+#[expect(clippy::print_stdout, reason = "the table is what the command is for")]
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let mut complete = true;
     println!("{}", backlog::HEADER);
     for to in &arguments.to {
         for events in &arguments.events {
-            let result = backlog::run(*to, *events, arguments.profile.as_deref()).await?;
+            let result = Box::pin(backlog::run(*to, *events, arguments.profile.as_deref())).await?;
             println!("{result}");
             complete &= result.complete();
         }
     }
     if arguments.live_seconds > 0 {
         let time = Duration::from_secs(arguments.live_seconds);
-        let result = live::run(arguments.live_rate, time).await?;
+        let result = Box::pin(live::run(arguments.live_rate, time)).await?;
         println!("\n{result}");
         complete &= result.complete();
     }

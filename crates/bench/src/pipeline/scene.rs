@@ -87,13 +87,19 @@ impl Arrivals {
     pub(super) fn hook(&self) -> OnEvent {
         let arrivals = self.clone();
         Arc::new(move |event: &[u8], at: Instant| {
-            let mut all = arrivals.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut all = arrivals
+                .0
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             all.push((uuid_of(event), at));
         })
     }
 
     pub(super) fn all(&self) -> Vec<(String, Instant)> {
-        let all = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let all = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         all.clone()
     }
 }

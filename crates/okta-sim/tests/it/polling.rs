@@ -23,6 +23,23 @@ async fn next_links_lead_through_every_event_in_persistence_order() {
 }
 
 #[tokio::test]
+async fn pages_rendered_beforehand_are_the_pages_that_would_be_rendered() {
+    let sim = Fixture::start().await;
+    sim.persist(0, 25);
+    sim.org().render_pages(10);
+    let before = sim.walk("/api/v1/logs?limit=10").await;
+    assert_eq!(before.iter().map(Vec::len).collect::<Vec<_>>(), [10, 10, 5]);
+    assert_eq!(before.concat(), (0..25).collect::<Vec<_>>());
+
+    // The last page has grown since, and other sizes were never rendered.
+    sim.persist(25, 5);
+    for limit in [10, 7] {
+        let after = sim.walk(&format!("/api/v1/logs?limit={limit}")).await;
+        assert_eq!(after.concat(), (0..30).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
 async fn an_empty_page_repeats_its_own_cursor_and_finds_later_events() {
     let sim = Fixture::start().await;
     for before in [0, 3] {
