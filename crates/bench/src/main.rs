@@ -1,9 +1,10 @@
 //! Benchmarks, and the stories of the suite at length: `cargo run --release -p bench -- pipeline`,
-//! `.. kill`, `.. insightops`.
+//! `.. kill`, `.. insightops`, `.. storms`.
 
 mod insightops;
 mod kill;
 mod pipeline;
+mod storms;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -26,6 +27,8 @@ enum Command {
     Insightops(insightops::Arguments),
     /// Measures events from an org to a destination: CPU time, memory, WAL, delay.
     Pipeline(pipeline::Arguments),
+    /// Delivers to a webhook through an outage and through the end of workers, and says what became of every event.
+    Storms(storms::Arguments),
     /// Is the product: how the other commands start its processes.
     #[command(hide = true, disable_help_flag = true)]
     Collector {
@@ -40,6 +43,7 @@ async fn main() -> ExitCode {
         Command::Kill(arguments) => Box::pin(kill::run(&arguments)).await,
         Command::Insightops(arguments) => Box::pin(insightops::run(&arguments)).await,
         Command::Pipeline(arguments) => Box::pin(pipeline::run(&arguments)).await,
+        Command::Storms(arguments) => Box::pin(storms::run(&arguments)).await,
         Command::Collector { arguments } => return collector(arguments).await,
     };
     match ended {

@@ -23,3 +23,4 @@ pub mod postgres;
 pub mod process;
 pub mod time;
 pub mod wait;
+pub mod webhook;
