@@ -27,6 +27,7 @@ finish() {
         compose logs --tail 20 >&2 || true
     fi
     compose down --volumes --timeout 5 >/dev/null 2>&1 || true
+    docker image rm "$COLLECTOR_IMAGE" >/dev/null 2>&1 || true
     rm -rf "$work"
     exit "$code"
 }
