@@ -5,13 +5,13 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use diesel::prelude::*;
-use diesel::sql_query;
 use diesel::sql_types::{BigInt, Binary, Date, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::error::StoreError;
 use crate::logs::Log;
 use crate::page::{EventId, NewPage, part_of};
+use crate::sql::sql_query;
 
 const IDENTITY: usize = 16;
 const ENTRY: usize = 24;

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, TimeZone, Utc};
 use diesel::prelude::*;
-use diesel::sql_query;
 use diesel::sql_types::{
     Array, BigInt, Binary, Date, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid,
 };
@@ -14,6 +13,7 @@ use crate::error::StoreError;
 use crate::logs::Log;
 use crate::page::EventId;
 use crate::pool::Store;
+use crate::sql::sql_query;
 
 /// Fast, and enough for text that is mostly alike.
 const LEVEL: i32 = 1;

@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use diesel::prelude::*;
-use diesel::sql_query;
 use diesel::sql_types::{Binary, Double, Integer, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
@@ -14,6 +13,7 @@ use uuid::Uuid;
 use crate::credentials::Credential;
 use crate::error::StoreError;
 use crate::pool::Store;
+use crate::sql::sql_query;
 
 /// Whose budget: a token of an org, within a tenant.
 #[derive(Debug, Clone)]

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use diesel::prelude::*;
-use diesel::sql_query;
 use diesel::sql_types::{Double, Integer, Nullable, SmallInt, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use model::credential::CredentialState;
@@ -16,6 +15,7 @@ use crate::credentials::{Credential, sources_of};
 use crate::error::StoreError;
 use crate::jobs::{self, Paused};
 use crate::pool::Store;
+use crate::sql::sql_query;
 
 #[derive(QueryableByName)]
 struct State {

@@ -3,7 +3,6 @@
 use aws_lc_rs::digest;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_query;
 use diesel::sql_types::Uuid as SqlUuid;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use model::credential::CredentialState;
@@ -18,6 +17,7 @@ use crate::jobs;
 use crate::pool::Store;
 use crate::schema::{credentials, sources};
 use crate::sealing::{KeyRing, Place, Sealed};
+use crate::sql::sql_query;
 
 /// A credential to be stored.
 #[derive(Debug, Clone)]

@@ -3,7 +3,6 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_query;
 use diesel::sql_types::{Array, BigInt, Binary, Integer, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use model::ids::{RouteId, TenantId};
@@ -13,6 +12,7 @@ use crate::error::StoreError;
 use crate::pool::Store;
 use crate::positions::Position;
 use crate::schema::dead_letters;
+use crate::sql::sql_query;
 
 /// A kept event.
 #[derive(Debug, Clone, Queryable, Selectable)]

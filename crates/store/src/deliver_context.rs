@@ -1,7 +1,6 @@
 //! Everything that a delivery of a route begins with.
 
 use diesel::prelude::*;
-use diesel::sql_query;
 use diesel::sql_types::{Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use model::ids::{DestinationId, RouteId, TenantId};
@@ -12,6 +11,7 @@ use crate::pool::Store;
 use crate::positions::Position;
 use crate::routes::Route;
 use crate::schema::{logs, route_positions, routes};
+use crate::sql::sql_query;
 
 /// Everything a delivery needs, read once at its start.
 #[derive(Debug, Clone)]

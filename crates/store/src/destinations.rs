@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_query;
 use diesel::sql_types::Uuid as SqlUuid;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use model::ids::{DestinationId, TenantId};
@@ -15,6 +14,7 @@ use crate::jobs::{self, Paused};
 use crate::pool::Store;
 use crate::schema::{destinations, routes};
 use crate::sealing::{KeyRing, Place, Sealed, SealingError};
+use crate::sql::sql_query;
 
 /// A destination to be stored.
 #[derive(Debug, Clone)]

@@ -2,7 +2,6 @@
 //! configuration. It never looks at stored events.
 
 use diesel::prelude::*;
-use diesel::sql_query;
 use diesel::sql_types::{BigInt, Json};
 use diesel_async::RunQueryDsl;
 use serde::Deserialize;
@@ -10,6 +9,7 @@ use uuid::Uuid;
 
 use crate::error::StoreError;
 use crate::pool::Store;
+use crate::sql::sql_query;
 
 /// Figures of one moment. Ages and times are seconds.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_query;
 use diesel::sql_types::{
     Array, BigInt, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
 };
@@ -14,6 +13,7 @@ use uuid::Uuid;
 
 use crate::error::{Resource, StoreError};
 use crate::pool::Store;
+use crate::sql::sql_query;
 
 /// A job as operators see it.
 #[derive(Debug, Clone, QueryableByName)]

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
-use diesel::sql_query;
 use diesel::sql_types::{Array, BigInt, Bool, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use model::ids::{RouteId, SourceId, TenantId};
@@ -13,6 +12,7 @@ use crate::batches::{hour_of, hour_start};
 use crate::error::StoreError;
 use crate::logs::Log;
 use crate::pool::Store;
+use crate::sql::sql_query;
 
 /// An event counts as late when it is stored after one that was published this much later.
 const LATE: TimeDelta = TimeDelta::minutes(5);

@@ -33,6 +33,7 @@ mod schema;
 mod sealed_rows;
 pub mod sealing;
 mod sources;
+mod sql;
 mod status;
 mod tenants;
 mod tx;

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
-use diesel::sql_query;
 use diesel::sql_types::{Binary, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use model::ids::{CredentialId, SourceId, TenantId};
@@ -17,6 +16,7 @@ use crate::page::renew;
 use crate::pool::Store;
 use crate::schema::{logs, sources};
 use crate::sources::Source;
+use crate::sql::sql_query;
 
 /// A stored log.
 #[derive(Debug, Clone, Queryable, Selectable)]

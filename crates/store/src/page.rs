@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_query;
 use diesel::sql_types::{BigInt, Double, Integer, SmallInt, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use model::job::{Fence, JobKind};
@@ -20,6 +19,7 @@ use crate::error::StoreError;
 use crate::ledger::{self, SourceCounts};
 use crate::logs::{self, Log, LogMove};
 use crate::pool::Store;
+use crate::sql::sql_query;
 
 /// What the store needs to know of an event.
 #[derive(Debug, Clone, Copy)]

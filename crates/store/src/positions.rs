@@ -6,7 +6,6 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
-use diesel::sql_query;
 use diesel::sql_types::{BigInt, Date, Integer, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use model::ids::{LogId, RouteId, TenantId};
@@ -22,6 +21,7 @@ use crate::ledger::{self, RouteCounts};
 use crate::page::renew;
 use crate::pool::Store;
 use crate::schema::route_positions;
+use crate::sql::sql_query;
 
 /// A delivery batch in flight: it ends before event `index` of batch `number`.
 #[derive(Debug, Clone, PartialEq, Eq)]

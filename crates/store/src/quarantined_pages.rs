@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
-use diesel::sql_query;
 use diesel::sql_types::{Binary, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use model::ids::{SourceId, TenantId};
@@ -17,6 +16,7 @@ use crate::logs::Log;
 use crate::page::renew;
 use crate::pool::Store;
 use crate::schema::{quarantined_pages, sources};
+use crate::sql::sql_query;
 
 /// A page to be put aside.
 #[derive(Debug)]

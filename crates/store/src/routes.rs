@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_query;
 use diesel::sql_types::{Array, BigInt, Bool, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use model::ids::{DestinationId, RouteId, SourceId, TenantId};
@@ -15,6 +14,7 @@ use crate::jobs::{self, Paused};
 use crate::pool::Store;
 use crate::schema::{logs, routes};
 use crate::sources;
+use crate::sql::sql_query;
 
 /// A route to be stored.
 #[derive(Debug, Clone)]

@@ -1,12 +1,12 @@
 //! Which sealing keys the stored secrets need: those of credentials and of destinations.
 
 use diesel::prelude::*;
-use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
 
 use crate::error::StoreError;
 use crate::pool::Store;
+use crate::sql::sql_query;
 
 impl Store {
     /// The key names that stored secrets need and the ring lacks.

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_query;
 use diesel::sql_types::{Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use model::ids::{CredentialId, DestinationId, SourceId, TenantId};
@@ -16,6 +15,7 @@ use crate::jobs::{self, Paused};
 use crate::pool::Store;
 use crate::routes;
 use crate::schema::{routes as route_rows, sources};
+use crate::sql::sql_query;
 
 /// Which credential a new source uses.
 #[derive(Debug, Clone)]

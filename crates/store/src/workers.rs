@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use diesel::sql_query;
 use diesel::sql_types::{BigInt, Double, Text};
 use diesel_async::RunQueryDsl;
 
 use crate::error::StoreError;
 use crate::pool::Store;
+use crate::sql::sql_query;
 
 impl Store {
     /// Says that a worker process lives.
