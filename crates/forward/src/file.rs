@@ -30,7 +30,7 @@ use root::Place;
 /// One sync costs milliseconds, so a batch is large; it is in memory once.
 const LIMITS: Limits = Limits {
     max_events: 10_000,
-    max_bytes: 8 << 20,
+    max_bytes: 4 << 20,
 };
 
 /// An NDJSON file that events are appended to.

@@ -1,5 +1,7 @@
 //! Batches: pages as stored. NDJSON, compressed, with the hours of their events beside them.
 
+use std::cell::RefCell;
+
 use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, TimeZone, Utc};
 use diesel::prelude::*;
@@ -8,6 +10,7 @@ use diesel::sql_types::{
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use model::ids::{LogId, SourceId, TenantId};
+use zstd::bulk::{Compressor, Decompressor};
 
 use crate::error::StoreError;
 use crate::logs::Log;
@@ -18,9 +21,27 @@ use crate::sql::sql_query;
 /// Fast, and enough for text that is mostly alike.
 const LEVEL: i32 = 1;
 
+thread_local! {
+    // A context is megabytes that must be there anew otherwise, page by page.
+    static PACKER: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    static UNPACKER: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
 pub(crate) fn compress(ndjson: &[u8]) -> Result<Vec<u8>, StoreError> {
-    zstd::bulk::compress(ndjson, LEVEL)
-        .map_err(|error| StoreError::Corrupt(format!("compression failed: {error}")))
+    let compressed = PACKER.with_borrow_mut(|packer| match packer {
+        Some(packer) => packer.compress(ndjson),
+        None => packer.insert(Compressor::new(LEVEL)?).compress(ndjson),
+    });
+    compressed.map_err(|error| StoreError::Corrupt(format!("compression failed: {error}")))
+}
+
+fn decompress(body: &[u8], capacity: usize) -> std::io::Result<Vec<u8>> {
+    UNPACKER.with_borrow_mut(|unpacker| match unpacker {
+        Some(unpacker) => unpacker.decompress(body, capacity),
+        None => unpacker
+            .insert(Decompressor::new()?)
+            .decompress(body, capacity),
+    })
 }
 
 /// A batch to be inserted under the lock of its log, as number `log.next_number`.
@@ -231,7 +252,7 @@ fn both(columns: &str, day: NaiveDate, condition: &str, limit: &str) -> String {
 
 fn open(row: Row) -> Result<Batch, StoreError> {
     let capacity = usize::try_from(row.head.bytes).unwrap_or(0);
-    let ndjson = zstd::bulk::decompress(&row.body, capacity).map_err(|error| {
+    let ndjson = decompress(&row.body, capacity).map_err(|error| {
         StoreError::Corrupt(format!(
             "batch {} of log {} does not decompress: {error}",
             row.head.number, row.log

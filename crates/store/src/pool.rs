@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+use deadpool::managed::{Hook, HookError};
 use diesel::sql_types::Timestamptz;
 use diesel::{ConnectionError, QueryableByName};
 use diesel_async::pooled_connection::deadpool::{Object, Pool, PoolError};
@@ -58,6 +59,10 @@ impl StoreConfig {
         }
     }
 }
+
+/// Older connections are replaced when they are wanted next: what they have prepared grows by some
+/// statements a day.
+const OLDEST: Duration = Duration::from_hours(6);
 
 /// A pooled connection.
 pub(crate) type Conn = Object<AsyncPgConnection>;
@@ -127,6 +132,12 @@ impl Store {
             .create_timeout(Some(config.wait))
             .recycle_timeout(Some(config.wait))
             .runtime(deadpool::Runtime::Tokio1)
+            .pre_recycle(Hook::sync_fn(|_, connection| {
+                if connection.age() > OLDEST {
+                    return Err(HookError::message("the connection is old"));
+                }
+                Ok(())
+            }))
             .build()
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         Ok(Self {
