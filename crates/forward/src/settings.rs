@@ -79,7 +79,8 @@ pub struct Checked {
     pub config: Value,
     /// What is to be sealed: a JSON object; none if there is nothing secret.
     pub secrets: Option<SecretString>,
-    /// Where the secrets are sent to: an origin. A change of it wants the secrets anew.
+    /// Where the secrets are sent to, as a text that changes with it. A change of it wants the secrets
+    /// anew.
     pub target: Option<String>,
 }
 

@@ -24,16 +24,30 @@ impl Hidden {
             texts.extend(words.filter(|word| word.len() >= SHORTEST_WORD));
         }
         texts.retain(|text| !text.is_empty());
-        texts.sort_unstable_by_key(|text| std::cmp::Reverse(text.len()));
+        // Longer ones first: at each place the longest that stands there is blotted out.
+        texts.sort_unstable_by_key(|text| (std::cmp::Reverse(text.len()), *text));
         texts.dedup();
         Self(texts.into_iter().map(SecretString::from).collect())
     }
 
-    /// The text without the secrets.
+    /// The text without the secrets. What is put in their place is not looked at again, so the result
+    /// is at most as many times longer as the blot is.
     pub(crate) fn blot(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, secret| {
-            text.replace(secret.expose_secret(), BLOT)
-        })
+        let mut blotted = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(first) = rest.chars().next() {
+            let mut secrets = self.0.iter();
+            if let Some(behind) =
+                secrets.find_map(|secret| rest.strip_prefix(secret.expose_secret()))
+            {
+                blotted.push_str(BLOT);
+                rest = behind;
+            } else {
+                blotted.push(first);
+                rest = rest.get(first.len_utf8()..).unwrap_or_default();
+            }
+        }
+        blotted
     }
 }
 
@@ -63,5 +77,11 @@ mod tests {
         assert_eq!(blotted("no, 'abc-123.xyz' is no"), "no, '[secret]' is no");
         assert_eq!(blotted("for a b I say b"), "for [secret] I say b");
         assert!(!format!("{hidden:?}").contains("abc"));
+    }
+
+    #[test]
+    fn what_stands_for_a_secret_is_not_blotted_out_again() {
+        let hidden = Hidden::of(["s", "e", "s", "e", "c", "r", "t"].repeat(5));
+        assert_eq!(hidden.blot("yes"), "y[secret][secret]");
     }
 }

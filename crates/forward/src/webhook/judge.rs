@@ -25,7 +25,9 @@ pub(super) fn judge(host: &str, answer: &Answer) -> Judged {
     if answer.is_success() {
         return Judged::Delivered;
     }
-    if answer.is_passing() {
+    // Asked for under a key that is at work already, or locked, or sent to the wrong one of several
+    // machines: the same request may well succeed later.
+    if answer.is_passing() || matches!(answer.status, 409 | 421 | 423) {
         return Judged::Later(answer.later());
     }
     let what = match answer.status {
@@ -63,7 +65,7 @@ mod tests {
         for status in [200, 202, 204, 299] {
             assert_eq!(judged(status), Judged::Delivered, "{status}");
         }
-        for status in [408, 425, 429, 500, 502, 503, 504, 599] {
+        for status in [408, 409, 421, 423, 425, 429, 500, 502, 503, 504, 599] {
             assert!(matches!(judged(status), Judged::Later(_)), "{status}");
         }
         for status in [301, 302, 307, 401, 403, 404, 405, 410, 415] {
@@ -74,7 +76,7 @@ mod tests {
             let end = format!("; example.com: {}", told(status));
             assert!(detail.ends_with(&end), "{detail}");
         }
-        for status in [400, 409, 418, 422] {
+        for status in [400, 418, 422] {
             assert_eq!(judged(status), Judged::Rejected(told(status)));
         }
         assert_eq!(judged(413), Judged::TooLarge(told(413)));

@@ -73,7 +73,12 @@ impl Valid {
         Checked {
             config: self.config.clone(),
             secrets: self.headers.sealed(),
-            target: Some(self.to.origin()),
+            // The whole address: behind one host there may be many receivers.
+            target: self
+                .config
+                .get("url")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
         }
     }
 }

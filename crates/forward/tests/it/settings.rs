@@ -129,7 +129,7 @@ fn a_webhook_seals_the_values_of_its_headers() {
         "max_batch_events": 1000, "max_batch_bytes": 4_194_304, "in_flight": 1,
     });
     assert_eq!((config, sealed), (expected.clone(), Value::Null));
-    assert_eq!(target, "https://example.com");
+    assert_eq!(target, "https://example.com/okta?key=1");
 
     let settings = json!({
         "url": url, "body": "single", "gzip": true, "max_batch_events": 1,
