@@ -7,7 +7,6 @@ use store::{Destination, DestinationSettings};
 
 use super::KINDS;
 use crate::fields::Fields;
-use crate::problem::Problem;
 
 /// The settings of a destination of this kind that is to be made.
 pub(super) fn read_new(
@@ -112,9 +111,4 @@ fn stored(checked: Checked) -> DestinationSettings {
         config: checked.config,
         secrets: checked.secrets,
     }
-}
-
-/// The secrets, or the problem that they do not open.
-pub(super) fn opened(secrets: store::DestinationSecrets) -> Result<Option<SecretString>, Problem> {
-    secrets.map_err(|error| Problem::from(store::StoreError::from(error)))
 }

@@ -1,14 +1,13 @@
 //! `POST /v1/destinations/{destination_id}/test`
 
 use actix_web::{HttpResponse, post, web};
-use forward::{Check, OpenError, Settings, Verdict};
+use forward::{Check, Settings, Verdict};
 use model::ids::DestinationId;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::proof_of;
-use super::settings::opened;
 use crate::answer::plain;
 use crate::auth::Operator;
 use crate::path_id::PathId;
@@ -77,15 +76,19 @@ pub(crate) async fn test_destination(
 ) -> Result<HttpResponse, Problem> {
     let id = DestinationId(id);
     let (row, secrets) = state.store.open_destination(caller.tenant, id).await?;
-    let secrets = opened(secrets)?;
-    let settings = Settings::stored(&row.config, secrets.as_ref());
-    let checks = match state.destinations.open(&row.kind, &settings) {
+    let opened = secrets.map_err(|error| error.to_string());
+    let opened = opened.and_then(|secrets| {
+        let settings = Settings::stored(&row.config, secrets.as_ref());
+        let destination = state.destinations.open(&row.kind, &settings);
+        destination.map_err(|error| error.to_string())
+    });
+    let checks = match opened {
         Ok(destination) => {
             let now = state.store.clock().await?;
             let nonce = Uuid::new_v4().simple().to_string();
             destination.test(&nonce, now).await
         }
-        Err(error) => vec![unusable(&error)],
+        Err(detail) => vec![unusable(detail)],
     };
     Ok(plain(DestinationTest {
         ok: !checks
@@ -96,10 +99,10 @@ pub(crate) async fn test_destination(
     }))
 }
 
-fn unusable(error: &OpenError) -> Check {
+fn unusable(detail: String) -> Check {
     Check {
         name: "settings",
         verdict: Verdict::Failed("unusable"),
-        detail: error.to_string(),
+        detail,
     }
 }

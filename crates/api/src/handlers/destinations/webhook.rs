@@ -90,7 +90,7 @@ pub(crate) struct WebhookSettings {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "documents what is merged and then checked")]
 pub(crate) struct WebhookPatch {
-    /// A new address; if its host changes, the headers must be given again
+    /// A new address; the headers must be given again with it
     #[schema(nullable = false, max_length = 2048)]
     url: Option<String>,
     /// What a request holds
