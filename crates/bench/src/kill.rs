@@ -1,9 +1,8 @@
 //! The kill story with any number of kills, on a durable cluster of its own.
 
-use anyhow::Context;
-use local_postgres::{Cluster, Options};
-use testkit::fleet::Program;
 use testkit::kill::{Plan, run as tell};
+
+use crate::ground;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -19,17 +18,9 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let seed = arguments.seed.unwrap_or_else(rand::random);
     eprintln!("seed {seed}");
-    let cluster = Cluster::start(Options {
-        durable: true,
-        ..Options::default()
-    })
-    .await?;
-    let path = std::env::current_exe().context("the path of this program")?;
+    let cluster = ground::durable().await?;
     let plan = Plan {
-        program: Program {
-            path,
-            prefix: vec!["collector".to_owned()],
-        },
+        program: ground::program()?,
         database_url: cluster.url("postgres"),
         kills: arguments.kills,
         seed,

@@ -1,6 +1,7 @@
 //! Benchmarks, and the stories of the suite at length: `cargo run --release -p bench -- pipeline`,
 //! `.. kill`, `.. insightops`, `.. storms`.
 
+mod ground;
 mod insightops;
 mod kill;
 mod pipeline;

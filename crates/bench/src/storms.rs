@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use local_postgres::{Cluster, Options};
-use testkit::fleet::Program;
 use testkit::webhook::{Outcome, Plan, kills, outage};
+
+use crate::ground;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -47,17 +46,9 @@ async fn tell(
     events: usize,
     story: impl AsyncFnOnce(Plan) -> Outcome,
 ) -> anyhow::Result<bool> {
-    let cluster = Cluster::start(Options {
-        durable: true,
-        ..Options::default()
-    })
-    .await?;
-    let path = std::env::current_exe().context("the path of this program")?;
+    let cluster = ground::durable().await?;
     let plan = Plan {
-        program: Program {
-            path,
-            prefix: vec!["collector".to_owned()],
-        },
+        program: ground::program()?,
         database_url: cluster.url("postgres"),
         events,
         seed,

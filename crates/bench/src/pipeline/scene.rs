@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use local_postgres::{Cluster, Options};
+use local_postgres::Cluster;
 use okta_sim::{RateLimits, Sim, SimConfig};
 use receiver::{OnEvent, Receiver, ReceiverConfig};
 use serde_json::{Value, json};
-use testkit::fleet::{Fleet, Program};
+use testkit::fleet::Fleet;
 
 use super::To;
+use crate::ground;
 
 const TOKEN: &str = "00token-of-the-benchmark";
 const LOG_TOKEN: &str = "00000000-0000-4000-8000-00000000beef";
@@ -27,15 +27,8 @@ pub(super) struct Scene {
 impl Scene {
     /// Everything but a source and a worker.
     pub(super) async fn new(on_event: Option<OnEvent>) -> anyhow::Result<Self> {
-        let cluster = Cluster::start(Options {
-            durable: true,
-            ..Options::default()
-        })
-        .await?;
-        let program = Program {
-            path: std::env::current_exe().context("the path of this program")?,
-            prefix: vec!["collector".to_owned()],
-        };
+        let cluster = ground::durable().await?;
+        let program = ground::program()?;
         let url = cluster.url("postgres");
         let fleet = Fleet::start(&program, &url, &[("COLLECTOR_LOG", "warn")]).await;
         let mut config = SimConfig::with_token(TOKEN);
