@@ -50,3 +50,40 @@ impl QueryFragment<Pg> for Statement<'_> {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use diesel::QueryableByName;
+    use diesel::sql_types::BigInt;
+    use diesel_async::RunQueryDsl;
+    use secrecy::ExposeSecret;
+    use testkit::postgres::TestDb;
+
+    use super::*;
+    use crate::pool::{Store, StoreConfig};
+    use crate::sealing::KeyRing;
+
+    #[derive(QueryableByName)]
+    struct Number {
+        #[diesel(sql_type = BigInt)]
+        n: i64,
+    }
+
+    #[tokio::test]
+    async fn a_text_is_prepared_once_whatever_its_parameters_are() {
+        let db = TestDb::new().await;
+        let ring = KeyRing::generate().unwrap();
+        let keys = KeyRing::parse(ring.expose_secret()).unwrap();
+        let store = Store::new(&StoreConfig::new(db.url()), keys).unwrap();
+        let mut conn = store.conn().await.unwrap();
+        for given in [7, 8, 9] {
+            let asked = sql_query("SELECT $1 + $1 AS n").bind::<BigInt, _>(given);
+            let found: Number = asked.get_result(&mut conn).await.unwrap();
+            assert_eq!(found.n, 2 * given);
+        }
+        let prepared = "SELECT count(*) AS n FROM pg_prepared_statements WHERE statement = 'SELECT $1 + $1 AS n'";
+        let prepared = diesel::sql_query(prepared);
+        let prepared: Number = prepared.get_result(&mut conn).await.unwrap();
+        assert_eq!(prepared.n, 1);
+    }
+}
