@@ -200,8 +200,9 @@ impl Story {
     async fn refuse(&self, plan: &Plan, outage: Duration) -> Duration {
         self.arrived(plan.events / 3).await;
         let begun = Instant::now();
-        self.first().inject(Fault::status(503).lasting(outage));
-        wait::until("the status tells of the outage", outage, async || {
+        let refused = self.first().counts().faults;
+        self.first().inject(Fault::status(503).until_cleared());
+        wait::until("the status tells of the outage", LIMIT, async || {
             let status = self.status().await;
             let delivery = |name| text(&status, &format!("/delivery/{name}"));
             let tells = text(&status, "/polling/state") == "running"
@@ -209,9 +210,13 @@ impl Story {
                 && delivery("code") == "destination_unavailable"
                 && !delivery("reason").is_empty()
                 && delivery("routes/0/detail").contains("503");
-            if tells { Ok(()) } else { Err(status) }
+            let again = self.first().counts().faults >= refused + 2;
+            if tells && again { Ok(()) } else { Err(status) }
         })
         .await;
+        tokio::time::sleep(outage.saturating_sub(begun.elapsed())).await;
+        self.first().clear_faults();
+        let outage = begun.elapsed();
         let before = self.first().counts().events;
         wait::until("events flow again", outage + LIMIT, async || {
             self.first().counts().events > before
