@@ -45,10 +45,17 @@ impl Fault {
 /// Whether a body arrived and could not be decompressed, rather than not to its end.
 pub fn body_was_undecodable(error: &reqwest::Error) -> bool {
     // What a decoder says; a connection that breaks says something else.
-    matches!(
-        find::<io::Error>(error).map(io::Error::kind),
-        Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
-    )
+    let Some(found) = find::<io::Error>(error) else {
+        return false;
+    };
+    match found.kind() {
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => true,
+        // A decoder that gets no further has no cause to name; a connection has one.
+        io::ErrorKind::Other => found
+            .get_ref()
+            .is_some_and(|inner| !inner.is::<reqwest::Error>() && inner.source().is_none()),
+        _ => false,
+    }
 }
 
 /// The innermost cause, which names neither URL nor header.
