@@ -78,7 +78,8 @@ pub(super) async fn run(to: To, count: usize, profile: Option<&Path>) -> anyhow:
 
     eprintln!("{}: running", to.as_str());
     let begun = Instant::now();
-    let worker = scene.fleet.worker(&[]);
+    // As the container image sets it.
+    let worker = scene.fleet.worker(&[("MALLOC_ARENA_MAX", "2")]);
     let perf = profile.map(|file| perf(worker.id(), file)).transpose()?;
     let output = scene.fleet.output(OUTPUT);
     let arrived = || match to {

@@ -30,7 +30,7 @@ pub(crate) struct WebhookHeader {
 
 /// A header of every request, without its value
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub(crate) struct WebhookHeaderName {
+pub(crate) struct ShownHeader {
     /// Its name
     name: String,
 }
@@ -75,7 +75,7 @@ pub(crate) struct WebhookSettings {
     /// What a request holds: `ndjson`, `json_array` or `single`; the set may grow
     body: String,
     /// Headers of every request
-    headers: Vec<WebhookHeaderName>,
+    headers: Vec<ShownHeader>,
     /// Whether bodies are compressed
     gzip: bool,
     /// Most events in a request
