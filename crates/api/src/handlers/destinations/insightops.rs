@@ -9,7 +9,7 @@ use uuid::Uuid;
 #[expect(dead_code, reason = "documents what the forward crate reads")]
 pub(crate) struct InsightOpsCreate {
     /// The region of your Rapid7 account: `us`, `us2`, `us3`, `eu`, `ca`, `au`, `ap`
-    #[schema(nullable = false, pattern = "^[a-z]{2}[0-9]?$", examples("eu"))]
+    #[schema(nullable = false, examples("eu"))]
     region: Option<String>,
     /// Instead of the region: where to send, such as a relay of your own
     #[schema(
