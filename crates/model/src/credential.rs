@@ -2,6 +2,67 @@
 
 use std::fmt;
 
+use secrecy::SecretString;
+
+/// What proves to Okta that a log may be read. Nothing prints the secret part.
+#[derive(Clone, Debug)]
+pub enum Secret {
+    /// An API token.
+    Ssws(SecretString),
+    /// The key of an OAuth 2.0 service app.
+    OAuth(AppKey),
+}
+
+/// What a service app signs with when it asks for an access token.
+#[derive(Clone, Debug)]
+pub struct AppKey {
+    /// The app's client ID. The app, and not its key, is what Okta grants a budget to.
+    pub client_id: String,
+    /// Which of the app's public keys fits, where it has several.
+    pub key_id: Option<String>,
+    /// How it signs, such as `RS256`; follows from the key and is stored to be shown.
+    pub algorithm: String,
+    /// The private key, as PEM or JWK.
+    pub private_key: SecretString,
+}
+
+/// The kinds of [`Secret`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CredentialKind {
+    /// An API token.
+    Ssws,
+    /// An OAuth 2.0 service app with a private key.
+    OAuth,
+}
+
+impl Secret {
+    /// Its kind.
+    pub fn kind(&self) -> CredentialKind {
+        match self {
+            Self::Ssws(_) => CredentialKind::Ssws,
+            Self::OAuth(_) => CredentialKind::OAuth,
+        }
+    }
+}
+
+impl CredentialKind {
+    /// All kinds.
+    pub const ALL: [Self; 2] = [Self::Ssws, Self::OAuth];
+
+    /// The word stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ssws => "ssws",
+            Self::OAuth => "oauth",
+        }
+    }
+
+    /// The kind of a stored word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
 /// What is known about a credential's right to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CredentialState {

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 use url::Url;
 
-use crate::auth::Auth;
+use crate::auth::{self, Auth};
 use crate::body::{self, Bounds};
 use crate::error::{OktaError, Phase};
 use crate::events::Events;
@@ -149,7 +149,14 @@ impl OktaClient {
             .map_err(|blocked| Failure::unanswered(blocked.into()))?;
         let mut request = self.http.get(url).header(ACCEPT, "application/json");
         if let Some(auth) = auth {
-            request = request.header(AUTHORIZATION, auth.header().map_err(Failure::unanswered)?);
+            request = request.header(
+                AUTHORIZATION,
+                match auth {
+                    Auth::Ssws(token) => auth::header("SSWS", token),
+                    Auth::OAuth(_) => Err(OktaError::UnusableToken),
+                }
+                .map_err(Failure::unanswered)?,
+            );
         }
         let deadline = Instant::now() + self.config.timeout;
         let response = match timeout_at(deadline, request.send()).await {

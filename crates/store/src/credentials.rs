@@ -1,17 +1,16 @@
 //! Credentials: the right to read one Okta org. Secrets go in and come out sealed.
 
-use aws_lc_rs::digest;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::Uuid as SqlUuid;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use model::credential::CredentialState;
+use model::credential::{CredentialKind, CredentialState, Secret};
 use model::ids::{CredentialId, TenantId};
 use model::job::JobKind;
-use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 use crate::credential_checks;
+use crate::credential_secret::{CredentialSecret, ShownColumns, sealed_part, secret_of};
 use crate::error::{Conflict, Resource, StoreError, unique_violation};
 use crate::jobs;
 use crate::pool::Store;
@@ -26,8 +25,8 @@ pub struct NewCredential {
     pub name: String,
     /// Normalised origin of the org.
     pub origin: String,
-    /// The API token.
-    pub token: SecretString,
+    /// What is sealed.
+    pub secret: Secret,
 }
 
 /// What may be changed.
@@ -39,7 +38,7 @@ pub struct NewCredential {
 pub struct CredentialChange {
     pub name: Option<String>,
     pub origin: Option<String>,
-    pub token: Option<SecretString>,
+    pub secret: Option<Secret>,
 }
 
 /// A stored credential, without its secret.
@@ -64,22 +63,21 @@ pub struct Credential {
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+    pub client_id: Option<String>,
+    pub key_id: Option<String>,
+    pub algorithm: Option<String>,
 }
 
 impl Credential {
+    /// The kind as a word of the model.
+    pub fn kind(&self) -> CredentialKind {
+        CredentialKind::from_word(&self.kind).unwrap_or(CredentialKind::Ssws)
+    }
+
     /// The state as a word of the model.
     pub fn state(&self) -> CredentialState {
         CredentialState::from_word(&self.state).unwrap_or(CredentialState::Unverified)
     }
-}
-
-/// What a worker needs to use a credential.
-#[derive(Debug, Clone)]
-pub struct CredentialSecret {
-    /// The credential.
-    pub credential: Credential,
-    /// Its secret, opened; or why it does not open.
-    pub token: Result<SecretString, crate::sealing::SealingError>,
 }
 
 #[derive(Queryable, Selectable)]
@@ -98,19 +96,6 @@ fn place(tenant: Uuid, id: Uuid, version: i32) -> Place {
         id,
         version,
     }
-}
-
-/// Tells two tokens of a tenant apart and says nothing about either: tokens carry some 190 random bits.
-fn fingerprint(tenant: TenantId, token: &SecretString) -> Vec<u8> {
-    let mut text = b"okta-collector credential fingerprint".to_vec();
-    text.extend_from_slice(tenant.0.as_bytes());
-    text.extend_from_slice(token.expose_secret().as_bytes());
-    digest::digest(&digest::SHA256, &text)
-        .as_ref()
-        .iter()
-        .copied()
-        .take(16)
-        .collect()
 }
 
 fn name_taken(error: diesel::result::Error) -> StoreError {
@@ -137,19 +122,18 @@ pub(crate) async fn insert(
     let FreshId { id } = sql_query("SELECT collector_uuid() AS id")
         .get_result(conn)
         .await?;
-    let sealed = keys.seal(place(tenant.0, id, 1), &new.token)?;
+    let sealed = keys.seal(place(tenant.0, id, 1), sealed_part(&new.secret))?;
     let credential = diesel::insert_into(credentials::table)
         .values((
             credentials::tenant_id.eq(tenant.0),
             credentials::id.eq(id),
             credentials::name.eq(&new.name),
-            credentials::kind.eq("ssws"),
             credentials::origin.eq(&new.origin),
             credentials::seal_kek.eq(&sealed.kek),
             credentials::seal_dek.eq(&sealed.dek),
             credentials::seal_body.eq(&sealed.body),
             credentials::secret_version.eq(1),
-            credentials::fingerprint.eq(fingerprint(tenant, &new.token)),
+            ShownColumns::of(tenant, &new.secret),
         ))
         .returning(Credential::as_returning())
         .get_result(conn)
@@ -251,7 +235,7 @@ impl Store {
             .await?)
     }
 
-    /// Changes a credential. A new token or domain makes it `unverified` and its sources due at
+    /// Changes a credential. A new secret or domain makes it `unverified` and its sources due at
     /// once, at the same cursor. `version` is what the caller last saw, if it cares.
     pub async fn update_credential(
         &self,
@@ -282,16 +266,16 @@ impl Store {
             if moved {
                 diesel::update(row).set(credentials::org_id.eq(None::<String>)).execute(conn).await?;
             }
-            if let Some(token) = &change.token {
+            if let Some(secret) = &change.secret {
                 let next = old.secret_version.saturating_add(1);
-                let sealed = self.keys.seal(place(tenant.0, id.0, next), token)?;
+                let sealed = self.keys.seal(place(tenant.0, id.0, next), sealed_part(secret))?;
                 diesel::update(row)
                     .set((
                         credentials::seal_kek.eq(sealed.kek),
                         credentials::seal_dek.eq(sealed.dek),
                         credentials::seal_body.eq(sealed.body),
                         credentials::secret_version.eq(next),
-                        credentials::fingerprint.eq(fingerprint(tenant, token)),
+                        ShownColumns::of(tenant, secret),
                     ))
                     .execute(conn)
                     .await?;
@@ -301,7 +285,7 @@ impl Store {
                     .execute(conn)
                     .await?;
             }
-            if moved || change.token.is_some() {
+            if moved || change.secret.is_some() {
                 sql_query(
                     "UPDATE credentials SET state = 'unverified', trouble = NULL, trouble_detail = NULL, state_at = collector_now() \
                      WHERE tenant_id = $1 AND id = $2",
@@ -373,9 +357,10 @@ impl Store {
             dek: sealed.seal_dek,
             body: sealed.seal_body,
         };
-        let token = self
+        let opened = self
             .keys
-            .open(place(tenant.0, id.0, credential.secret_version), &sealed);
-        Ok(CredentialSecret { credential, token })
+            .open(place(tenant.0, id.0, credential.secret_version), &sealed)
+            .map(|part| secret_of(&credential, part));
+        Ok(CredentialSecret { credential, opened })
     }
 }

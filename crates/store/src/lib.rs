@@ -10,6 +10,7 @@ mod batch_ids;
 mod batches;
 mod budgets;
 mod credential_checks;
+mod credential_secret;
 mod credentials;
 mod dead_letters;
 mod deliver_context;
@@ -42,7 +43,8 @@ mod workers;
 pub use api_keys::{ApiKey, NewApiKey};
 pub use batches::{Batch, BatchHead};
 pub use budgets::{BudgetKey, Grant, WindowSeen};
-pub use credentials::{Credential, CredentialChange, CredentialSecret, NewCredential};
+pub use credential_secret::CredentialSecret;
+pub use credentials::{Credential, CredentialChange, NewCredential};
 pub use dead_letters::{DeadEvent, DeadKind, DeadLetter};
 pub use deliver_context::{DeliverContext, SourceFacts};
 pub use destinations::{

@@ -10,7 +10,7 @@ use model::status::Trouble;
 use std::time::Duration;
 use uuid::Uuid;
 
-use crate::credentials::CredentialSecret;
+use crate::credential_secret::CredentialSecret;
 use crate::error::{Resource, StoreError};
 use crate::page::renew;
 use crate::pool::Store;

@@ -16,7 +16,8 @@ diesel::table! {
         seal_dek -> Bytea, seal_body -> Bytea, secret_version -> Int4, secret_set_at -> Timestamptz,
         fingerprint -> Bytea, org_id -> Nullable<Text>, state -> Text, trouble -> Nullable<Text>,
         trouble_detail -> Nullable<Text>, state_at -> Timestamptz, last_used_at -> Nullable<Timestamptz>,
-        version -> Int8, created_at -> Timestamptz, updated_at -> Timestamptz,
+        version -> Int8, created_at -> Timestamptz, updated_at -> Timestamptz, client_id -> Nullable<Text>,
+        key_id -> Nullable<Text>, algorithm -> Nullable<Text>,
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) async fn run(context: &Context, lease: &Lease) -> Result<Ran, StoreEr
         .open_credential(tenant, CredentialId(lease.subject))
         .await?;
     let credential = secret.credential;
-    let (Ok(token), Ok(origin)) = (secret.token, Origin::parse_with(&credential.origin, true))
+    let (Ok(secret), Ok(origin)) = (secret.opened, Origin::parse_with(&credential.origin, true))
     else {
         return Ok(again);
     };
@@ -36,7 +36,7 @@ pub(crate) async fn run(context: &Context, lease: &Lease) -> Result<Ran, StoreEr
     if let Grant::Wait(wait) = store.take_request(&BudgetKey::of(&credential)).await? {
         return Ok(Outcome::Snoozed { wait }.into());
     }
-    match probe(context, &credential, &origin, &Auth::Ssws(token)).await? {
+    match probe(context, &credential, &origin, &Auth::from(&secret)).await? {
         Ok(org) => {
             tracing::info!("okta accepts the credential again");
             store

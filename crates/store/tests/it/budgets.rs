@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use model::credential::Secret;
 use store::{BudgetKey, Grant, WindowSeen};
 use testkit::time::Time;
 
@@ -194,7 +195,7 @@ async fn two_credentials_with_one_token_share_its_budget() {
     let new = store::NewCredential {
         name: "again".to_owned(),
         origin: "https://acme.okta.com".to_owned(),
-        token: crate::common::TOKEN.into(),
+        secret: Secret::Ssws(crate::common::TOKEN.into()),
     };
     let again = house
         .store

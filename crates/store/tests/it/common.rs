@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use model::credential::Secret;
 use model::ids::{CredentialId, DestinationId, RouteId, SourceId, TenantId};
 use model::job::{Fence, JobKind, Lease, Outcome};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use store::sealing::KeyRing;
 use store::{
     Appended, ClaimLane, Completion, Credential, CredentialChoice, EventId, Log, NewCredential,
@@ -105,7 +106,7 @@ impl House {
         let new = NewCredential {
             name: name.to_owned(),
             origin: format!("https://{name}.okta.com"),
-            token: SecretString::from(token),
+            secret: Secret::Ssws(token.into()),
         };
         self.store
             .create_credential(self.tenant, new)

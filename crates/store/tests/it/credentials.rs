@@ -1,6 +1,6 @@
 //! Credentials: sealed, judged, probed, replaced, deleted.
 
-use model::credential::CredentialState;
+use model::credential::{CredentialState, Secret};
 use model::ids::{CredentialId, SourceId};
 use model::job::JobKind;
 use model::status::Trouble;
@@ -19,7 +19,7 @@ pub(crate) fn id(credential: &Credential) -> CredentialId {
 
 pub(crate) fn new_token(token: &str) -> CredentialChange {
     CredentialChange {
-        token: Some(token.into()),
+        secret: Some(Secret::Ssws(token.into())),
         ..CredentialChange::default()
     }
 }
@@ -285,7 +285,7 @@ async fn names_are_unique_in_a_tenant_and_versions_guard_changes() {
     let taken = NewCredential {
         name: "one".to_owned(),
         origin: one.origin.clone(),
-        token: "00x".into(),
+        secret: Secret::Ssws("00x".into()),
     };
     let error = house
         .store

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use model::credential::Secret;
 use model::ids::{CredentialId, SourceId};
 use model::job::{JobKind, Lease, Outcome};
 use model::status::Trouble;
@@ -128,7 +129,7 @@ async fn a_paused_job_is_not_woken_by_new_work_nor_by_a_mended_credential() {
         .await
         .unwrap();
     let change = CredentialChange {
-        token: Some("00another".into()),
+        secret: Some(Secret::Ssws("00another".into())),
         ..CredentialChange::default()
     };
     let credential = CredentialId(source.credential_id);

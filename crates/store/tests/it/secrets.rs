@@ -2,10 +2,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use model::credential::{AppKey, CredentialKind, Secret};
 use model::ids::{CredentialId, SourceId};
 use secrecy::ExposeSecret;
-use store::Credential;
 use store::sealing::SealingError;
+use store::{Credential, CredentialChange, NewCredential};
 
 use crate::common::{House, TOKEN, key_ring, store_at};
 use crate::credentials::{id, new_token};
@@ -88,9 +89,12 @@ async fn a_token_opens_for_its_own_row_and_with_its_own_key_only() {
             .open_credential(house.tenant, id(credential))
             .await
             .unwrap()
-            .token
+            .opened
     };
-    assert_eq!(open(&one).await.unwrap().expose_secret(), "00one");
+    match open(&one).await.unwrap() {
+        Secret::Ssws(token) => assert_eq!(token.expose_secret(), "00one"),
+        other @ Secret::OAuth(_) => panic!("{other:?}"),
+    }
     assert_ne!(one.fingerprint, two.fingerprint);
 
     house.execute(&format!(
@@ -104,7 +108,7 @@ async fn a_token_opens_for_its_own_row_and_with_its_own_key_only() {
         .open_credential(house.tenant, id(&one))
         .await
         .unwrap();
-    assert!(matches!(opened.token, Err(SealingError::UnknownKey(_))));
+    assert!(matches!(opened.opened, Err(SealingError::UnknownKey(_))));
     assert_eq!(stranger.missing_sealing_keys().await.unwrap().len(), 1);
     assert!(house.store.missing_sealing_keys().await.unwrap().is_empty());
     assert_eq!(house.store.secrets_by_key().await.unwrap()[0].1, 2);
@@ -132,5 +136,62 @@ async fn an_old_secret_put_back_does_not_open() {
         .open_credential(house.tenant, id(&credential))
         .await
         .unwrap();
-    assert!(matches!(opened.token, Err(SealingError::Broken(_))));
+    assert!(matches!(opened.opened, Err(SealingError::Broken(_))));
+}
+
+fn app(client_id: &str, private_key: &str) -> Secret {
+    Secret::OAuth(AppKey {
+        client_id: client_id.to_owned(),
+        key_id: Some("k1".to_owned()),
+        algorithm: "RS256".to_owned(),
+        private_key: private_key.into(),
+    })
+}
+
+#[tokio::test]
+async fn a_service_app_keeps_its_budget_when_its_key_is_replaced() {
+    let house = House::new().await;
+    let make = async |name: &str, secret: Secret| {
+        let new = NewCredential {
+            name: name.to_owned(),
+            origin: "https://acme.okta.com".to_owned(),
+            secret,
+        };
+        let made = house.store.create_credential(house.tenant, new).await;
+        made.unwrap()
+    };
+    let one = make("one", app("0oa1", "key one")).await;
+    let same = make("same", app("0oa1", "key two")).await;
+    let other = make("other", app("0oa2", "key one")).await;
+    let token = make("token", Secret::Ssws("0oa1".into())).await;
+
+    assert_eq!(one.kind(), CredentialKind::OAuth);
+    assert_eq!(one.client_id.as_deref(), Some("0oa1"));
+    assert_eq!(one.fingerprint, same.fingerprint);
+    assert_ne!(one.fingerprint, other.fingerprint);
+    assert_ne!(one.fingerprint, token.fingerprint);
+
+    let change = CredentialChange {
+        secret: Some(app("0oa1", "key three")),
+        ..CredentialChange::default()
+    };
+    let rotated = house
+        .store
+        .update_credential(house.tenant, id(&one), change, None)
+        .await
+        .unwrap();
+    let opened = house.store.open_credential(house.tenant, id(&one)).await;
+
+    assert_eq!(rotated.fingerprint, one.fingerprint);
+    match opened.unwrap().opened.unwrap() {
+        Secret::OAuth(app) => {
+            assert_eq!(app.private_key.expose_secret(), "key three");
+            assert_eq!(
+                (app.client_id.as_str(), app.algorithm.as_str()),
+                ("0oa1", "RS256")
+            );
+        }
+        other @ Secret::Ssws(_) => panic!("{other:?}"),
+    }
+    assert!(!dump(&house).await.contains("key three"));
 }

@@ -1,6 +1,7 @@
 //! Sources, destinations and routes: made together, changed under versions, deleted by rules.
 
 use chrono::TimeDelta;
+use model::credential::Secret;
 use model::ids::{CredentialId, DestinationId, RouteId, SourceId};
 use model::job::JobKind;
 use model::source::Start;
@@ -34,7 +35,7 @@ async fn one_call_makes_credential_source_log_jobs_and_routes() {
     let inline = NewCredential {
         name: "inline".to_owned(),
         origin: "https://acme.okta.com".to_owned(),
-        token: "00x".into(),
+        secret: Secret::Ssws("00x".into()),
     };
     let new = NewSource {
         credential: CredentialChoice::New(inline),

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use model::credential::Secret;
 use model::ids::{CredentialId, JobId, RouteId, SourceId};
 use model::job::{Fence, JobKind};
 use model::status::Trouble;
@@ -134,7 +135,7 @@ async fn operate(house: &House, sources: &[Source], routes: &[Route], over: Inst
             .await
             .expect(FINE);
         let replace = CredentialChange {
-            token: Some("00new".into()),
+            secret: Some(Secret::Ssws("00new".into())),
             ..CredentialChange::default()
         };
         store

@@ -58,8 +58,8 @@ pub(crate) async fn run(context: &Context, lease: &Lease) -> Result<Ran, StoreEr
         // A refused credential has its own slow probe; its sources ask nothing.
         return Ok(until_next.into());
     }
-    let token = match &about.secret.token {
-        Ok(token) => token.clone(),
+    let auth = match &about.secret.opened {
+        Ok(secret) => Auth::from(secret),
         Err(error) => {
             let detail = error.to_string();
             note(context, lease, &about.log, Trouble::SecretSealed, &detail).await?;
@@ -79,7 +79,7 @@ pub(crate) async fn run(context: &Context, lease: &Lease) -> Result<Ran, StoreEr
         tenant,
         query: Query::of(&about.source),
         origin,
-        auth: Auth::Ssws(token),
+        auth,
         budget: BudgetKey::of(&about.secret.credential),
         about,
         begun: Instant::now(),

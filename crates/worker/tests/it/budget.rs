@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use model::credential::Secret;
 use model::job::JobKind;
 use model::status::{Rung, Trouble};
 use okta::{Auth, PageRequest};
@@ -94,7 +95,7 @@ async fn a_window_used_up_by_others_is_waited_for_and_other_orgs_go_on() {
     let credential = NewCredential {
         name: "of the other org".to_owned(),
         origin: other.url(),
-        token: TOKEN.into(),
+        secret: Secret::Ssws(TOKEN.into()),
     };
     let credential = house
         .store

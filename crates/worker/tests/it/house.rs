@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forward::{Destinations, Reach, Registry};
+use model::credential::Secret;
 use model::ids::{CredentialId, DestinationId, RouteId, SourceId, TenantId};
 use model::job::JobKind;
 use model::source::{RefreshFrequency, Start};
@@ -207,7 +208,7 @@ impl House {
         let new = NewCredential {
             name: format!("credential {}", Uuid::new_v4()),
             origin: self.sim.url(),
-            token: TOKEN.into(),
+            secret: Secret::Ssws(TOKEN.into()),
         };
         let made = self.store.create_credential(self.tenant, new).await;
         CredentialId(made.expect("a credential").id)

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use model::credential::Secret;
 use model::ids::CredentialId;
 use model::job::JobKind;
 use model::status::{Rung, Trouble};
@@ -44,7 +45,7 @@ async fn a_new_token_resumes_at_the_same_cursor() {
     );
 
     let change = CredentialChange {
-        token: Some("00another-token".into()),
+        secret: Some(Secret::Ssws("00another-token".into())),
         ..CredentialChange::default()
     };
     let credential = house.credential_of(source).await;
@@ -170,7 +171,7 @@ async fn a_credential_of_another_org_is_refused_before_any_page_is_read() {
     let new = NewCredential {
         name: "theirs".to_owned(),
         origin: other.url(),
-        token: TOKEN.into(),
+        secret: Secret::Ssws(TOKEN.into()),
     };
     let theirs = house
         .store

@@ -1,6 +1,7 @@
 //! `POST /v1/credentials`
 
 use actix_web::{HttpResponse, post, web};
+use model::credential::Secret;
 use model::net::AllowHosts;
 use store::NewCredential;
 use utoipa::ToSchema;
@@ -42,7 +43,7 @@ pub(crate) fn read_credential(
     Some(NewCredential {
         name: name?,
         origin: origin?.to_string(),
-        token: token?,
+        secret: Secret::Ssws(token?),
     })
 }
 

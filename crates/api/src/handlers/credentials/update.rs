@@ -1,6 +1,7 @@
 //! `PATCH /v1/credentials/{credential_id}`
 
 use actix_web::{HttpResponse, patch, web};
+use model::credential::Secret;
 use model::ids::CredentialId;
 use store::CredentialChange;
 use utoipa::ToSchema;
@@ -75,7 +76,7 @@ pub(crate) async fn update_credential(
         Some(CredentialChange {
             name,
             origin: origin.map(|origin| origin.to_string()),
-            token,
+            secret: token.map(Secret::Ssws),
         })
     })?;
     let credential = state
