@@ -1,13 +1,14 @@
 //! Who may read: SSWS tokens and what can become of them.
 //!
-//! A token lives 30 days from its last use (the simulator's clock decides). OAuth access tokens are
-//! told apart in the record but not yet accepted.
+//! A token lives 30 days from its last use (the simulator's clock decides). Access tokens of service
+//! apps are the business of [`crate::oauth`].
 
 use chrono::TimeDelta;
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 
 use crate::errors::ApiError;
+use crate::oauth::AppIndex;
 
 /// Days without use after which a token is gone.
 const IDLE: TimeDelta = TimeDelta::days(30);
@@ -77,11 +78,26 @@ impl Authorization {
             secret: secret.trim().to_owned(),
         }
     }
+
+    pub(crate) fn is_present(&self) -> bool {
+        self.kind != AuthorizationKind::Absent
+    }
+
+    pub(crate) fn secret(&self) -> &str {
+        &self.secret
+    }
 }
 
 /// A token's place among the org's tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct TokenIndex(usize);
+
+/// Who asks: what rate limits are counted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Principal {
+    Token(TokenIndex),
+    App(AppIndex),
+}
 
 #[derive(Default)]
 pub(crate) struct Tokens(Vec<Token>);

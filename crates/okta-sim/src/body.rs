@@ -1,6 +1,6 @@
 //! A response body that follows a script: bytes, waits, a cut.
 //!
-//! Its length is never announced, so HTTP/1.1 sends it chunked, as Okta does.
+//! Its length is never announced, so HTTP/1.1 sends it chunked, as Okta does; only an empty one is plainly empty.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -29,6 +29,9 @@ pub(crate) struct Script(VecDeque<Step>);
 
 impl Script {
     pub(crate) fn whole(bytes: Bytes) -> Self {
+        if bytes.is_empty() {
+            return Self(VecDeque::new());
+        }
         Self(VecDeque::from([Step::Data(bytes)]))
     }
 
@@ -72,6 +75,10 @@ impl Script {
 impl Body for Script {
     type Data = Bytes;
     type Error = Cut;
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
 
     fn poll_frame(
         mut self: Pin<&mut Self>,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::clock::SimClock;
+use crate::oauth::App;
 use crate::tls::Tls;
 
 /// A listener and the org behind it.
@@ -47,6 +48,8 @@ pub struct OrgConfig {
     pub id: String,
     /// SSWS tokens that are valid from the start.
     pub tokens: Vec<String>,
+    /// Service apps that are registered from the start.
+    pub apps: Vec<App>,
     /// Requests per minute to `/api/v1/logs`.
     pub limits: RateLimits,
     /// What happens to `limit=0` and to limits above 1000; real orgs are not documented here.
@@ -76,6 +79,7 @@ impl Default for OrgConfig {
         Self {
             id: "00osimulated0org05d7".to_owned(),
             tokens: Vec::new(),
+            apps: Vec::new(),
             limits: RateLimits::default(),
             limit_rule: LimitRule::Refuse,
             links: LinkStyle::TwoLines,
@@ -91,6 +95,7 @@ impl fmt::Debug for OrgConfig {
         f.debug_struct("OrgConfig")
             .field("id", &self.id)
             .field("tokens", &self.tokens.len())
+            .field("apps", &self.apps)
             .field("limits", &self.limits)
             .field("limit_rule", &self.limit_rule)
             .field("links", &self.links)

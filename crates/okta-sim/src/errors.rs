@@ -75,6 +75,12 @@ impl ApiError {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "E0000022", summary)
     }
 
+    pub(crate) fn media_type() -> Self {
+        let summary =
+            "Bad request. Accept and/or Content-Type headers likely do not match supported values.";
+        Self::new(StatusCode::BAD_REQUEST, "E0000021", summary)
+    }
+
     pub(crate) fn bad_date() -> Self {
         let summary = "Bad request. Invalid date. Dates must be of the form yyyy-MM-dd'T'HH:mm:ss.SSSZZ, \
                        e.g. 2013-01-01T12:00:00.000-07:00.";

@@ -121,6 +121,13 @@ pub(crate) fn links(map: &mut HeaderMap, links: &[String], style: LinkStyle) {
     }
 }
 
+/// What one endpoint alone adds.
+pub(crate) fn extra(map: &mut HeaderMap, extra: &[(HeaderName, String)]) {
+    for (name, value) in extra {
+        put(map, name.clone(), value);
+    }
+}
+
 /// Adds a header line; a value that no header can hold (from a hostile Host) is left out.
 fn put(map: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {

@@ -1,7 +1,7 @@
 //! A faithful simulated Okta org, over real TCP.
 //!
-//! Shows what Okta's System Log API shows: pages with their links, order and retention, tokens, rate
-//! limit windows, headers and error bodies. It adds what tests need and no real org offers: a clock
+//! Shows what Okta's System Log API shows: pages with their links, order and retention, API tokens, service
+//! apps with OAuth 2.0 and DPoP, rate limit windows, headers and error bodies. It adds what tests need and no real org offers: a clock
 //! that is moved ([`SimClock`]), faults on request ([`Fault`]), a record of every request
 //! ([`RequestRecord`]) and counts of its own ([`Org::published_count`], [`Org::unread`]).
 //!
@@ -29,6 +29,7 @@ mod generate;
 mod headers;
 mod limits;
 mod logs;
+mod oauth;
 mod org;
 mod orginfo;
 mod record;
@@ -44,6 +45,7 @@ pub use config::{LimitRule, LinkStyle, OrgConfig, Rate, RateLimits, SimConfig};
 pub use events::{Events, EventsError, ScanError};
 pub use faults::{Fault, Injection};
 pub use generate::{Generator, base_time, generate};
+pub use oauth::{Algorithm, App, KeyError, KeyPair};
 pub use org::{Org, PersistError};
 pub use record::RequestRecord;
 pub use server::{Sim, SimError};

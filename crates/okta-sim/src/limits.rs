@@ -6,8 +6,9 @@
 
 use std::collections::HashMap;
 
-use crate::auth::TokenIndex;
+use crate::auth::Principal;
 use crate::config::RateLimits;
+use crate::route;
 
 const WINDOW_S: i64 = 60;
 
@@ -31,7 +32,7 @@ pub(crate) struct Exceeded {
 /// Who shares a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Holder {
-    Token(TokenIndex),
+    Principal(Principal),
     Org,
 }
 
@@ -53,6 +54,12 @@ impl Limits {
     const OTHER: RateLimits = RateLimits {
         org: 100,
         token: 50,
+    };
+
+    /// The token endpoint's, as recorded; it has no shares.
+    const TOKEN: RateLimits = RateLimits {
+        org: 150,
+        token: 150,
     };
 
     pub(crate) fn new(logs: RateLimits) -> Self {
@@ -80,13 +87,13 @@ impl Limits {
     /// Counts a request, or refuses it.
     pub(crate) fn take(
         &mut self,
-        token: TokenIndex,
+        principal: Principal,
         path: &'static str,
         now_ms: i64,
     ) -> Result<RateHeaders, Exceeded> {
         let limits = self.of(path);
         for (holder, limit) in [
-            (Holder::Token(token), limits.token),
+            (Holder::Principal(principal), limits.token),
             (Holder::Org, limits.org),
         ] {
             let window = self.window(holder, path, now_ms);
@@ -104,16 +111,32 @@ impl Limits {
             }
         }
         self.window(Holder::Org, path, now_ms).used += 1;
-        let window = self.window(Holder::Token(token), path, now_ms);
+        let window = self.window(Holder::Principal(principal), path, now_ms);
         window.used += 1;
         Ok(headers(limits.token, *window))
     }
 
+    /// Counts a request that nobody has proved itself for yet: the org alone has a window.
+    pub(crate) fn take_for_org(
+        &mut self,
+        path: &'static str,
+        now_ms: i64,
+    ) -> Result<RateHeaders, RateHeaders> {
+        let limit = self.of(path).org;
+        let window = self.window(Holder::Org, path, now_ms);
+        if window.used >= limit {
+            window.refused += 1;
+            return Err(headers(limit, *window));
+        }
+        window.used += 1;
+        Ok(headers(limit, *window))
+    }
+
     fn of(&self, path: &str) -> RateLimits {
-        if path == crate::route::LOGS {
-            self.logs
-        } else {
-            Self::OTHER
+        match path {
+            route::LOGS => self.logs,
+            route::TOKEN => Self::TOKEN,
+            _ => Self::OTHER,
         }
     }
 

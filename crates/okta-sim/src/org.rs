@@ -15,6 +15,7 @@ use crate::events::{EventLog, Events, EventsError};
 use crate::faults::{Faults, Injection};
 use crate::generate::{Feed, Generator};
 use crate::limits::Limits;
+use crate::oauth::{App, OAuth};
 use crate::record::{Records, RequestRecord};
 use crate::respond::Content;
 use crate::rng::Rng;
@@ -37,6 +38,7 @@ pub(crate) struct State {
     pub(crate) feed: Option<Feed>,
     pub(crate) violations: Generator,
     pub(crate) tokens: Tokens,
+    pub(crate) oauth: OAuth,
     pub(crate) limits: Limits,
     pub(crate) faults: Faults,
     pub(crate) records: Records,
@@ -85,11 +87,16 @@ impl Org {
         for token in &config.tokens {
             tokens.add(token, now_ms);
         }
+        let mut oauth = OAuth::default();
+        for app in &config.apps {
+            oauth.add(app.clone());
+        }
         let state = State {
             log: EventLog::default(),
             feed: config.rate.map(|rate| Feed::new(rate, now_ms)),
             violations: Generator::new(0x7661_6c76),
             tokens,
+            oauth,
             limits: Limits::new(config.limits),
             faults: Faults::default(),
             records: Records::new(config.keep_requests),
@@ -194,6 +201,16 @@ impl Org {
         self.set_token(old, TokenState::Revoked)?;
         self.add_token(new);
         Ok(())
+    }
+
+    /// Adds a service app, or replaces the one with its client id; access tokens it has stay good.
+    pub fn add_app(&self, app: App) {
+        self.state().oauth.add(app);
+    }
+
+    /// Removes a service app with all its access tokens; `false` if there is none of this client id.
+    pub fn remove_app(&self, client_id: &str) -> bool {
+        self.state().oauth.remove(client_id)
     }
 
     /// Changes the limits of `/api/v1/logs`; windows keep what they have counted.

@@ -6,6 +6,8 @@ use std::io::Write as _;
 use bytes::{BufMut, Bytes, BytesMut};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use http_body_util::{BodyExt as _, Collected, Limited};
+use hyper::body::Body;
 use hyper::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT,
     VARY,
@@ -26,6 +28,9 @@ use crate::record::RequestRecord;
 use crate::rng::Rng;
 use crate::route::{self, Call, Outcome};
 
+/// Requests have no longer body than this.
+const MAX_BODY: usize = 1 << 20;
+
 /// An answer before it is HTTP.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -33,6 +38,8 @@ pub(crate) struct Answer {
     pub(crate) content: Content,
     pub(crate) rate: Option<RateHeaders>,
     pub(crate) links: Vec<String>,
+    /// Headers of this endpoint alone.
+    pub(crate) extra: Vec<(HeaderName, String)>,
     pub(crate) events: usize,
     /// What goes wrong while the body is sent.
     pub(crate) transport: Option<Fault>,
@@ -42,6 +49,7 @@ pub(crate) struct Answer {
 
 /// What an answer's body holds.
 pub(crate) enum Content {
+    Empty,
     Json(Bytes),
     Html(Bytes),
     /// An array of these events.
@@ -59,6 +67,7 @@ impl Answer {
             content,
             rate,
             links: Vec::new(),
+            extra: Vec::new(),
             events: 0,
             transport: None,
             hold: CancellationToken::new(),
@@ -72,6 +81,14 @@ impl Answer {
             status,
             giver: Giver::of(status),
             ..Self::new(content, rate)
+        }
+    }
+
+    /// An answer without a body.
+    pub(crate) fn empty(status: StatusCode) -> Self {
+        Self {
+            status,
+            ..Self::new(Content::Empty, None)
         }
     }
 
@@ -104,6 +121,7 @@ impl Content {
     /// The body as it is without compression.
     pub(crate) fn bytes(self) -> Bytes {
         match self {
+            Self::Empty => Bytes::new(),
             Self::Json(bytes) | Self::Html(bytes) => bytes,
             Self::Page(events) | Self::Rendered(_, events) => {
                 let size = events.iter().map(|event| event.len() + 1).sum::<usize>() + 2;
@@ -122,6 +140,7 @@ impl Content {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
         // Writing to memory does not fail.
         let _written = match &self {
+            Self::Empty => Ok(()),
             Self::Json(bytes) | Self::Html(bytes) => encoder.write_all(bytes),
             Self::Page(events) | Self::Rendered(_, events) => write_page(&mut encoder, events),
         };
@@ -146,28 +165,38 @@ pub(crate) async fn respond<B>(
     scheme: &'static str,
     local: std::net::SocketAddr,
     request: Request<B>,
-) -> Result<Response<Script>, Infallible> {
-    let host = header(request.headers(), &HOST).unwrap_or_else(|| local.to_string());
-    let gzip = header(request.headers(), &ACCEPT_ENCODING).is_some_and(|value| wants_gzip(&value));
+) -> Result<Response<Script>, Infallible>
+where
+    B: Body,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let (request, body) = request.into_parts();
+    let host = header(&request.headers, &HOST).unwrap_or_else(|| local.to_string());
+    let gzip = header(&request.headers, &ACCEPT_ENCODING).is_some_and(|value| wants_gzip(&value));
+    // A body that is cut or far too long is as good as none: no endpoint takes an empty one.
+    let body = Limited::new(body, MAX_BODY).collect().await;
     let call = Call {
         now_ms: org.clock().now_ms(),
-        method: request.method().clone(),
-        path: request.uri().path().to_owned(),
-        query: request.uri().query().unwrap_or_default().to_owned(),
+        method: request.method.clone(),
+        path: request.uri.path().to_owned(),
+        query: request.uri.query().unwrap_or_default().to_owned(),
         origin: format!("{scheme}://{host}"),
-        authorization: Authorization::of(request.headers()),
+        authorization: Authorization::of(&request.headers),
+        proofs: all(&request.headers, "dpop"),
+        form: header(&request.headers, &CONTENT_TYPE).is_some_and(|value| is_form(&value)),
+        body: body.map(Collected::to_bytes).unwrap_or_default(),
     };
     let number = org.state().records.open(RequestRecord {
         at: time(call.now_ms),
         method: call.method.to_string(),
         target: request
-            .uri()
+            .uri
             .path_and_query()
             .map_or_else(String::new, ToString::to_string),
         authorization: call.authorization.kind,
         after: raw_value(&call.query, "after"),
         limit: raw_value(&call.query, "limit"),
-        user_agent: header(request.headers(), &USER_AGENT),
+        user_agent: header(&request.headers, &USER_AGENT),
         status: None,
         events: 0,
     });
@@ -189,6 +218,7 @@ async fn decide(org: &Org, mut call: Call, number: usize, host: &str) -> (Answer
                     let mut head =
                         headers::common(answer.giver, now, host, answer.rate, &mut state.rng);
                     headers::links(&mut head, &answer.links, org.config().links);
+                    headers::extra(&mut head, &answer.extra);
                     return (answer, head);
                 }
                 Outcome::Hold(hold) => hold,
@@ -201,10 +231,13 @@ async fn decide(org: &Org, mut call: Call, number: usize, host: &str) -> (Answer
 
 fn render(answer: Answer, mut head: HeaderMap, gzip: bool) -> Response<Script> {
     let kind = match answer.content {
-        Content::Html(_) => "text/html",
-        Content::Json(_) | Content::Page(_) | Content::Rendered(..) => "application/json",
+        Content::Empty => None,
+        Content::Html(_) => Some("text/html"),
+        Content::Json(_) | Content::Page(_) | Content::Rendered(..) => Some("application/json"),
     };
-    head.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    if let Some(kind) = kind {
+        head.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    }
     let body = if gzip && answer.giver == Giver::Api && answer.status == StatusCode::OK {
         head.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         head.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
@@ -229,6 +262,19 @@ fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
         .get(name)
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned)
+}
+
+fn all(headers: &HeaderMap, name: &str) -> Vec<String> {
+    let values = headers.get_all(name).iter();
+    values
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        .collect()
+}
+
+fn is_form(content_type: &str) -> bool {
+    let kind = content_type.split(';').next().unwrap_or_default();
+    kind.trim()
+        .eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
 fn wants_gzip(accepted: &str) -> bool {

@@ -1,9 +1,10 @@
 //! From a request to an answer: path, method, token, rate limit, then the endpoint.
 
+use bytes::Bytes;
 use hyper::{Method, StatusCode};
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::Authorization;
+use crate::auth::{Authorization, AuthorizationKind, Principal};
 use crate::config::OrgConfig;
 use crate::errors::ApiError;
 use crate::faults::{Fault, Scope, Stage};
@@ -11,9 +12,10 @@ use crate::generate::Violation;
 use crate::limits::{Exceeded, RateHeaders};
 use crate::org::State;
 use crate::respond::Answer;
-use crate::{logs, orginfo};
+use crate::{logs, oauth, orginfo};
 
 pub(crate) const LOGS: &str = "/api/v1/logs";
+pub(crate) const TOKEN: &str = "/oauth2/v1/token";
 const ORG: &str = "/api/v1/org";
 const WELL_KNOWN: &str = "/.well-known/okta-organization";
 
@@ -26,6 +28,25 @@ pub(crate) struct Call {
     /// Scheme and host that were asked.
     pub(crate) origin: String,
     pub(crate) authorization: Authorization,
+    /// The `DPoP` headers.
+    pub(crate) proofs: Vec<String>,
+    /// Whether the body says it is a form.
+    pub(crate) form: bool,
+    pub(crate) body: Bytes,
+}
+
+impl Call {
+    /// The URL that was asked, without its query.
+    pub(crate) fn url(&self) -> String {
+        format!("{}{}", self.origin, self.path)
+    }
+
+    /// The host that was asked, with its port if one was given.
+    pub(crate) fn host(&self) -> &str {
+        self.origin
+            .split_once("://")
+            .map_or(self.origin.as_str(), |(_, host)| host)
+    }
 }
 
 /// What becomes of a request.
@@ -40,44 +61,52 @@ pub(crate) fn answer(state: &mut State, org: &OrgConfig, call: &Call) -> Outcome
     if !state.present {
         return Outcome::Answer(Answer::no_org());
     }
-    let Some(path) = [LOGS, ORG, WELL_KNOWN]
+    let Some(path) = [LOGS, TOKEN, ORG, WELL_KNOWN]
         .into_iter()
         .find(|path| *path == call.path)
     else {
-        return Outcome::Answer(Answer::error(
-            &ApiError::unknown_path(),
-            None,
-            &mut state.rng,
-        ));
+        return error(state, &ApiError::unknown_path(), None);
     };
-    if call.method != Method::GET {
-        return Outcome::Answer(Answer::error(
-            &ApiError::wrong_method(),
-            None,
-            &mut state.rng,
-        ));
+    let method = if path == TOKEN {
+        Method::POST
+    } else {
+        Method::GET
+    };
+    if call.method != method {
+        return error(state, &ApiError::wrong_method(), None);
     }
-    if path == WELL_KNOWN {
-        return refusal(state, &Scope::path(path), None, call.now_ms)
-            .unwrap_or_else(|| Outcome::Answer(orginfo::well_known(org, &call.origin)));
+    match path {
+        WELL_KNOWN => refusal(state, &Scope::path(path), None, call.now_ms)
+            .unwrap_or_else(|| Outcome::Answer(orginfo::well_known(org, &call.origin))),
+        TOKEN => token(state, call),
+        _ => api(state, org, call, path),
     }
-    let token = match state.tokens.admit(&call.authorization, call.now_ms) {
-        Ok(token) => token,
-        Err(error) => {
-            let rate = state.limits.untouched(path, call.now_ms);
-            return Outcome::Answer(Answer::error(&error, Some(rate), &mut state.rng));
+}
+
+/// The token endpoint: nobody is known before it has answered.
+fn token(state: &mut State, call: &Call) -> Outcome {
+    let rate = match state.limits.take_for_org(TOKEN, call.now_ms) {
+        Ok(rate) => rate,
+        Err(rate) => return error(state, &ApiError::rate_limit(), Some(rate)),
+    };
+    refusal(state, &Scope::path(TOKEN), Some(rate), call.now_ms)
+        .unwrap_or_else(|| Outcome::Answer(oauth::answer(state, call, rate)))
+}
+
+/// What needs a token.
+fn api(state: &mut State, org: &OrgConfig, call: &Call, path: &'static str) -> Outcome {
+    let principal = match admit(state, call, path) {
+        Ok(principal) => principal,
+        Err(refused) => {
+            let rate = Some(state.limits.untouched(path, call.now_ms));
+            return Outcome::Answer(Answer { rate, ..*refused });
         }
     };
-    let rate = match state.limits.take(token, path, call.now_ms) {
+    let rate = match state.limits.take(principal, path, call.now_ms) {
         Ok(rate) => rate,
         Err(exceeded) => {
             note_violation(state, org, call, exceeded);
-            let error = ApiError::rate_limit();
-            return Outcome::Answer(Answer::error(
-                &error,
-                Some(exceeded.headers),
-                &mut state.rng,
-            ));
+            return error(state, &ApiError::rate_limit(), Some(exceeded.headers));
         }
     };
     if path == LOGS {
@@ -85,6 +114,28 @@ pub(crate) fn answer(state: &mut State, org: &OrgConfig, call: &Call) -> Outcome
     }
     refusal(state, &Scope::path(path), Some(rate), call.now_ms)
         .unwrap_or_else(|| Outcome::Answer(orginfo::org(org, &call.origin, rate)))
+}
+
+/// Lets a request in by what it says it is.
+fn admit(state: &mut State, call: &Call, path: &str) -> Result<Principal, Box<Answer>> {
+    match call.authorization.kind {
+        AuthorizationKind::Bearer | AuthorizationKind::Dpop => {
+            let scope = if path == LOGS {
+                "okta.logs.read"
+            } else {
+                "okta.orgs.read"
+            };
+            oauth::admit(state, call, scope).map(Principal::App)
+        }
+        _ => match state.tokens.admit(&call.authorization, call.now_ms) {
+            Ok(token) => Ok(Principal::Token(token)),
+            Err(error) => Err(Box::new(Answer::error(&error, None, &mut state.rng))),
+        },
+    }
+}
+
+fn error(state: &mut State, error: &ApiError, rate: Option<RateHeaders>) -> Outcome {
+    Outcome::Answer(Answer::error(error, rate, &mut state.rng))
 }
 
 /// What an injected fault answers instead of the endpoint.

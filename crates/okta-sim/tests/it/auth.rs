@@ -31,7 +31,6 @@ async fn the_authorization_header_decides() {
         (Some("SSWS00canary-token"), 200, ""),
         (Some("SSWS 00other"), 401, "E0000011"),
         (Some("SSWS "), 401, "E0000011"),
-        (Some("Bearer 00canary-token"), 401, "E0000011"),
         (Some("Basic eDp5"), 401, "E0000011"),
     ];
 

@@ -5,6 +5,8 @@ mod auth;
 #[cfg(test)]
 mod bounded;
 #[cfg(test)]
+mod dpop;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod faults;
@@ -17,6 +19,8 @@ mod limits;
 #[cfg(test)]
 mod links;
 #[cfg(test)]
+mod oauth;
+#[cfg(test)]
 mod parameters;
 #[cfg(test)]
 mod polling;
@@ -24,6 +28,8 @@ mod polling;
 mod record;
 #[cfg(test)]
 mod server;
+#[cfg(test)]
+mod service;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
