@@ -9,6 +9,7 @@ use hyper::header::AUTHORIZATION;
 
 use crate::errors::ApiError;
 use crate::oauth::AppIndex;
+use crate::rng::Rng;
 
 /// Days without use after which a token is gone.
 const IDLE: TimeDelta = TimeDelta::days(30);
@@ -47,6 +48,11 @@ pub enum AuthorizationKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the org has no such token")]
 pub struct UnknownToken;
+
+/// The org has neither a token nor an app of this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the org has neither a token nor an app of this name")]
+pub struct UnknownPrincipal;
 
 /// The credential of one request.
 pub(crate) struct Authorization {
@@ -103,6 +109,8 @@ pub(crate) enum Principal {
 pub(crate) struct Tokens(Vec<Token>);
 
 struct Token {
+    /// As Okta's API names it, `00T` and 17 characters; the secret does not follow from it.
+    id: String,
     secret: String,
     state: TokenState,
     used_ms: i64,
@@ -113,12 +121,23 @@ impl Tokens {
     pub(crate) fn add(&mut self, secret: &str, now_ms: i64) {
         if self.set_state(secret, TokenState::Valid, now_ms).is_err() {
             let state = TokenState::Valid;
+            let seed = self.0.len() as u64;
             self.0.push(Token {
+                id: Rng::new(seed).id("00T", 20),
                 secret: secret.to_owned(),
                 state,
                 used_ms: now_ms,
             });
         }
+    }
+
+    pub(crate) fn find(&self, secret: &str) -> Option<TokenIndex> {
+        let at = self.0.iter().position(|token| token.secret == secret)?;
+        Some(TokenIndex(at))
+    }
+
+    pub(crate) fn id(&self, index: TokenIndex) -> Option<&str> {
+        self.0.get(index.0).map(|token| token.id.as_str())
     }
 
     pub(crate) fn set_state(

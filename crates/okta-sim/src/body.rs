@@ -11,6 +11,8 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame};
 use tokio_util::sync::CancellationToken;
 
+use crate::busy::InWork;
+
 /// The script said to break the connection here.
 #[derive(Debug, thiserror::Error)]
 #[error("the body is cut on purpose")]
@@ -25,14 +27,30 @@ enum Step {
 }
 
 /// The rest of a body.
-pub(crate) struct Script(VecDeque<Step>);
+pub(crate) struct Script {
+    steps: VecDeque<Step>,
+    /// Ends with the body.
+    work: Option<InWork>,
+}
 
 impl Script {
+    fn of(steps: VecDeque<Step>) -> Self {
+        Self { steps, work: None }
+    }
+
+    /// The same, a request in work until it is sent.
+    pub(crate) fn holding(self, work: InWork) -> Self {
+        Self {
+            work: Some(work),
+            ..self
+        }
+    }
+
     pub(crate) fn whole(bytes: Bytes) -> Self {
         if bytes.is_empty() {
-            return Self(VecDeque::new());
+            return Self::of(VecDeque::new());
         }
-        Self(VecDeque::from([Step::Data(bytes)]))
+        Self::of(VecDeque::from([Step::Data(bytes)]))
     }
 
     /// Half of the body, then the connection ends.
@@ -40,7 +58,7 @@ impl Script {
         let half = bytes.split_to(bytes.len() / 2);
         // One turn of waiting makes the server send what it has before it meets the cut.
         let flush: Wait = Box::pin(tokio::task::yield_now());
-        Self(VecDeque::from([
+        Self::of(VecDeque::from([
             Step::Data(half),
             Step::Wait(flush),
             Step::Cut,
@@ -51,7 +69,7 @@ impl Script {
     pub(crate) fn hung(mut bytes: Bytes, release: CancellationToken) -> Self {
         let half = bytes.split_to(bytes.len() / 2);
         let wait: Wait = Box::pin(release.cancelled_owned());
-        Self(VecDeque::from([
+        Self::of(VecDeque::from([
             Step::Data(half),
             Step::Wait(wait),
             Step::Data(bytes),
@@ -68,7 +86,7 @@ impl Script {
             })));
             steps.push_back(Step::Data(data));
         }
-        Self(steps)
+        Self::of(steps)
     }
 }
 
@@ -77,7 +95,7 @@ impl Body for Script {
     type Error = Cut;
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_empty()
+        self.steps.is_empty()
     }
 
     fn poll_frame(
@@ -85,15 +103,18 @@ impl Body for Script {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         loop {
-            match self.0.pop_front() {
-                None => return Poll::Ready(None),
+            match self.steps.pop_front() {
+                None => {
+                    self.work = None;
+                    return Poll::Ready(None);
+                }
                 Some(Step::Cut) => return Poll::Ready(Some(Err(Cut))),
                 // An empty chunk would end a chunked body.
                 Some(Step::Data(data)) if data.is_empty() => {}
                 Some(Step::Data(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
                 Some(Step::Wait(mut wait)) => {
                     if wait.as_mut().poll(context).is_pending() {
-                        self.0.push_front(Step::Wait(wait));
+                        self.steps.push_front(Step::Wait(wait));
                         return Poll::Pending;
                     }
                 }

@@ -52,11 +52,19 @@ pub struct OrgConfig {
     pub apps: Vec<App>,
     /// Requests per minute to `/api/v1/logs`.
     pub limits: RateLimits,
+    /// How long windows are and when they begin.
+    pub windows: Windows,
+    /// How many requests may be in work at once; one more gets the 429 of the concurrency limit.
+    pub concurrency: Option<u32>,
+    /// Whether a 429 has a `Retry-After`, which Okta does not send.
+    pub retry_after: bool,
     /// What happens to `limit=0` and to limits above 1000; real orgs are not documented here.
     pub limit_rule: LimitRule,
     /// How two links are put into headers.
     pub links: LinkStyle,
-    /// Whether a used-up window puts a `system.operation.rate_limit.violation` event into the log.
+    /// Whether a used-up window or the concurrency limit puts an event of Okta's into the log: of the token's
+    /// share `system.operation.rate_limit.violation`, of the org's `system.org.rate_limit.violation`,
+    /// `core.concurrency.org.limit.violation`; once a window each.
     pub violations_in_log: bool,
     /// Events the org makes by itself as its clock goes on.
     pub rate: Option<Rate>,
@@ -81,6 +89,9 @@ impl Default for OrgConfig {
             tokens: Vec::new(),
             apps: Vec::new(),
             limits: RateLimits::default(),
+            windows: Windows::default(),
+            concurrency: None,
+            retry_after: false,
             limit_rule: LimitRule::Refuse,
             links: LinkStyle::TwoLines,
             violations_in_log: false,
@@ -97,12 +108,14 @@ impl fmt::Debug for OrgConfig {
             .field("tokens", &self.tokens.len())
             .field("apps", &self.apps)
             .field("limits", &self.limits)
+            .field("windows", &self.windows)
+            .field("concurrency", &self.concurrency)
             .field("limit_rule", &self.limit_rule)
             .field("links", &self.links)
             .field("violations_in_log", &self.violations_in_log)
             .field("rate", &self.rate)
             .field("keep_requests", &self.keep_requests)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -130,6 +143,36 @@ impl Default for RateLimits {
     fn default() -> Self {
         Self::half_of(120)
     }
+}
+
+/// The windows that requests are counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Windows {
+    /// Their length in simulated seconds; Okta's have 60. At least 1.
+    pub seconds: u32,
+    /// When they begin.
+    pub start: WindowStart,
+}
+
+impl Default for Windows {
+    fn default() -> Self {
+        Self {
+            seconds: 60,
+            start: WindowStart::FirstRequest,
+        }
+    }
+}
+
+/// When a window begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowStart {
+    /// With the first request after the last window's end.
+    FirstRequest,
+    /// One after the other without a pause, each principal's and the org's at an offset of its own.
+    Offset {
+        /// Decides the offsets.
+        seed: u64,
+    },
 }
 
 /// What happens to a `limit` outside 1..=1000.

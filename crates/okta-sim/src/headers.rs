@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 use hyper::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY_REPORT_ONLY, DATE, EXPIRES,
-    LINK, PRAGMA, REFERRER_POLICY, SERVER, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
+    LINK, PRAGMA, REFERRER_POLICY, RETRY_AFTER, SERVER, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS, X_XSS_PROTECTION,
 };
 use hyper::http::HeaderName;
@@ -125,6 +125,14 @@ pub(crate) fn links(map: &mut HeaderMap, links: &[String], style: LinkStyle) {
 pub(crate) fn extra(map: &mut HeaderMap, extra: &[(HeaderName, String)]) {
     for (name, value) in extra {
         put(map, name.clone(), value);
+    }
+}
+
+/// What Okta does not send, but tests of clients that heed it want.
+pub(crate) fn retry_after(map: &mut HeaderMap, rate: Option<RateHeaders>, now_ms: i64) {
+    if let Some(rate) = rate {
+        let seconds = (rate.reset - now_ms.div_euclid(1000)).max(0);
+        put(map, RETRY_AFTER, &seconds.to_string());
     }
 }
 

@@ -20,6 +20,7 @@
 
 mod auth;
 mod body;
+mod busy;
 mod clock;
 mod config;
 mod errors;
@@ -39,14 +40,16 @@ mod route;
 mod server;
 mod tls;
 
-pub use auth::{AuthorizationKind, TokenState, UnknownToken};
+pub use auth::{AuthorizationKind, TokenState, UnknownPrincipal, UnknownToken};
 pub use clock::SimClock;
-pub use config::{LimitRule, LinkStyle, OrgConfig, Rate, RateLimits, SimConfig};
+pub use config::{
+    LimitRule, LinkStyle, OrgConfig, Rate, RateLimits, SimConfig, WindowStart, Windows,
+};
 pub use events::{Events, EventsError, ScanError};
 pub use faults::{Fault, Injection};
 pub use generate::{Generator, base_time, generate};
 pub use oauth::{Algorithm, App, KeyError, KeyPair};
 pub use org::{Org, PersistError};
-pub use record::RequestRecord;
+pub use record::{RateWindow, RequestRecord};
 pub use server::{Sim, SimError};
 pub use tls::{Tls, TlsError};

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use crate::auth::{TokenState, Tokens, UnknownToken};
+use crate::auth::{Principal, TokenState, Tokens, UnknownPrincipal, UnknownToken};
+use crate::busy::Busy;
 use crate::clock::{SimClock, time};
 use crate::config::{OrgConfig, RateLimits};
 use crate::events::{EventLog, Events, EventsError};
@@ -29,6 +30,7 @@ pub struct Org {
 struct Shared {
     config: OrgConfig,
     clock: SimClock,
+    busy: Busy,
     state: Mutex<State>,
 }
 
@@ -40,6 +42,8 @@ pub(crate) struct State {
     pub(crate) tokens: Tokens,
     pub(crate) oauth: OAuth,
     pub(crate) limits: Limits,
+    /// When the concurrency limit was last told of in the log, in milliseconds since 1970.
+    pub(crate) crowded_ms: Option<i64>,
     pub(crate) faults: Faults,
     pub(crate) records: Records,
     pub(crate) progress: Progress,
@@ -97,7 +101,8 @@ impl Org {
             violations: Generator::new(0x7661_6c76),
             tokens,
             oauth,
-            limits: Limits::new(config.limits),
+            limits: Limits::new(config.limits, config.windows),
+            crowded_ms: None,
             faults: Faults::default(),
             records: Records::new(config.keep_requests),
             progress: Progress::default(),
@@ -109,6 +114,7 @@ impl Org {
             shared: Arc::new(Shared {
                 config,
                 clock,
+                busy: Busy::default(),
                 state: Mutex::new(state),
             }),
         }
@@ -218,6 +224,24 @@ impl Org {
         self.state().limits.set(limits);
     }
 
+    /// Gives a token (by its secret) or an app (by its client id) a share of its own of the log's limit:
+    /// requests per window.
+    pub fn set_share(&self, principal: &str, share: u32) -> Result<(), UnknownPrincipal> {
+        let mut state = self.state();
+        let token = state.tokens.find(principal).map(Principal::Token);
+        let app = || Some(Principal::App(state.oauth.find(principal)?.0));
+        let principal = token.or_else(app).ok_or(UnknownPrincipal)?;
+        state.limits.set_share(principal, share);
+        Ok(())
+    }
+
+    /// The id by which Okta's API and the record of requests name a token.
+    pub fn token_id(&self, token: &str) -> Option<String> {
+        let state = self.state();
+        let index = state.tokens.find(token)?;
+        state.tokens.id(index).map(str::to_owned)
+    }
+
     /// Makes this host an org or no org; when it is none, every path is 404.
     pub fn set_present(&self, present: bool) {
         self.state().present = present;
@@ -246,6 +270,10 @@ impl Org {
     /// How many requests have ever arrived.
     pub fn request_count(&self) -> usize {
         self.state().records.total()
+    }
+
+    pub(crate) fn busy(&self) -> &Busy {
+        &self.shared.busy
     }
 
     pub(crate) fn config(&self) -> &OrgConfig {

@@ -17,6 +17,13 @@ pub struct RequestRecord {
     pub target: String,
     /// How it said who it is.
     pub authorization: AuthorizationKind,
+    /// Who it was admitted as: the id of an API token (see [`Org::token_id`](crate::Org::token_id)) or an
+    /// app's client id.
+    pub principal: Option<String>,
+    /// The principal's window that it counted in, or that was used up.
+    pub window: Option<RateWindow>,
+    /// Whether it had a `DPoP` header.
+    pub proof: bool,
     /// The `after` parameter, decoded.
     pub after: Option<String>,
     /// The `limit` parameter, decoded.
@@ -27,6 +34,19 @@ pub struct RequestRecord {
     pub status: Option<u16>,
     /// How many events the page held, before any fault that spoiled it.
     pub events: usize,
+}
+
+/// A principal's window on one path, as a request left it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateWindow {
+    /// Counted for each principal and path, from 1.
+    pub number: u64,
+    /// When it ends.
+    pub resets_at: DateTime<Utc>,
+    /// The principal's share.
+    pub limit: u32,
+    /// What is left of it.
+    pub remaining: u32,
 }
 
 /// The last requests, in order of arrival.
@@ -56,13 +76,13 @@ impl Records {
         self.total() - 1
     }
 
-    pub(crate) fn close(&mut self, number: usize, status: u16, events: usize) {
+    /// Notes the answer; `close` fills it in.
+    pub(crate) fn close(&mut self, number: usize, close: impl FnOnce(&mut RequestRecord)) {
         let kept = number
             .checked_sub(self.forgotten)
             .and_then(|at| self.kept.get_mut(at));
         if let Some(record) = kept {
-            record.status = Some(status);
-            record.events = events;
+            close(record);
         }
     }
 

@@ -15,16 +15,17 @@ use hyper::header::{
 use hyper::{HeaderMap, Request, Response, StatusCode};
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::Authorization;
+use crate::auth::{Authorization, Principal};
 use crate::body::Script;
+use crate::busy::InWork;
 use crate::clock::time;
 use crate::errors::ApiError;
 use crate::faults::Fault;
 use crate::headers::{self, Giver};
 use crate::limits::RateHeaders;
 use crate::logs::raw_value;
-use crate::org::Org;
-use crate::record::RequestRecord;
+use crate::org::{Org, State};
+use crate::record::{RateWindow, RequestRecord};
 use crate::rng::Rng;
 use crate::route::{self, Call, Outcome};
 
@@ -37,6 +38,8 @@ pub(crate) struct Answer {
     pub(crate) giver: Giver,
     pub(crate) content: Content,
     pub(crate) rate: Option<RateHeaders>,
+    /// Who was admitted.
+    pub(crate) principal: Option<Principal>,
     pub(crate) links: Vec<String>,
     /// Headers of this endpoint alone.
     pub(crate) extra: Vec<(HeaderName, String)>,
@@ -66,6 +69,7 @@ impl Answer {
             giver: Giver::Api,
             content,
             rate,
+            principal: None,
             links: Vec::new(),
             extra: Vec::new(),
             events: 0,
@@ -175,6 +179,7 @@ where
     let gzip = header(&request.headers, &ACCEPT_ENCODING).is_some_and(|value| wants_gzip(&value));
     // A body that is cut or far too long is as good as none: no endpoint takes an empty one.
     let body = Limited::new(body, MAX_BODY).collect().await;
+    let busy = org.busy().begin();
     let call = Call {
         now_ms: org.clock().now_ms(),
         method: request.method.clone(),
@@ -185,6 +190,7 @@ where
         proofs: all(&request.headers, "dpop"),
         form: header(&request.headers, &CONTENT_TYPE).is_some_and(|value| is_form(&value)),
         body: body.map(Collected::to_bytes).unwrap_or_default(),
+        in_work: org.busy().count(),
     };
     let number = org.state().records.open(RequestRecord {
         at: time(call.now_ms),
@@ -194,6 +200,9 @@ where
             .path_and_query()
             .map_or_else(String::new, ToString::to_string),
         authorization: call.authorization.kind,
+        principal: None,
+        window: None,
+        proof: !call.proofs.is_empty(),
         after: raw_value(&call.query, "after"),
         limit: raw_value(&call.query, "limit"),
         user_agent: header(&request.headers, &USER_AGENT),
@@ -201,7 +210,7 @@ where
         events: 0,
     });
     let (answer, head) = decide(&org, call, number, &host).await;
-    Ok(render(answer, head, gzip))
+    Ok(render(answer, head, gzip, busy))
 }
 
 /// Waits out a hold, then decides; gives the answer and its headers.
@@ -211,15 +220,16 @@ async fn decide(org: &Org, mut call: Call, number: usize, host: &str) -> (Answer
             let mut state = org.state();
             match route::answer(&mut state, org.config(), &call) {
                 Outcome::Answer(answer) => {
-                    state
-                        .records
-                        .close(number, answer.status.as_u16(), answer.events);
+                    note(&mut state, number, &answer);
                     let now = time(call.now_ms);
                     let mut head =
                         headers::common(answer.giver, now, host, answer.rate, &mut state.rng);
                     headers::links(&mut head, &answer.links, org.config().links);
                     headers::extra(&mut head, &answer.extra);
-                    return (answer, head);
+                    if org.config().retry_after && answer.status == StatusCode::TOO_MANY_REQUESTS {
+                        headers::retry_after(&mut head, answer.rate, call.now_ms);
+                    }
+                    return (*answer, head);
                 }
                 Outcome::Hold(hold) => hold,
             }
@@ -229,7 +239,30 @@ async fn decide(org: &Org, mut call: Call, number: usize, host: &str) -> (Answer
     }
 }
 
-fn render(answer: Answer, mut head: HeaderMap, gzip: bool) -> Response<Script> {
+/// Closes the record of a request.
+fn note(state: &mut State, number: usize, answer: &Answer) {
+    let principal = match answer.principal {
+        Some(Principal::Token(token)) => state.tokens.id(token).map(str::to_owned),
+        Some(Principal::App(app)) => state.oauth.app(app).map(|app| app.client_id.clone()),
+        None => None,
+    };
+    let window = answer.rate.and_then(|rate| {
+        Some(RateWindow {
+            number: rate.window.filter(|_| principal.is_some())?,
+            resets_at: time(rate.reset.saturating_mul(1000)),
+            limit: rate.limit,
+            remaining: rate.remaining,
+        })
+    });
+    state.records.close(number, |record| {
+        record.status = Some(answer.status.as_u16());
+        record.events = answer.events;
+        record.principal = principal;
+        record.window = window;
+    });
+}
+
+fn render(answer: Answer, mut head: HeaderMap, gzip: bool, busy: InWork) -> Response<Script> {
     let kind = match answer.content {
         Content::Empty => None,
         Content::Html(_) => Some("text/html"),
@@ -251,7 +284,7 @@ fn render(answer: Answer, mut head: HeaderMap, gzip: bool) -> Response<Script> {
         Some(Fault::SlowBody { piece, pause }) => Script::slow(body, piece, pause),
         _ => Script::whole(body),
     };
-    let mut response = Response::new(body);
+    let mut response = Response::new(body.holding(busy));
     *response.status_mut() = answer.status;
     *response.headers_mut() = head;
     response

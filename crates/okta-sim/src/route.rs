@@ -8,8 +8,8 @@ use crate::auth::{Authorization, AuthorizationKind, Principal};
 use crate::config::OrgConfig;
 use crate::errors::ApiError;
 use crate::faults::{Fault, Scope, Stage};
-use crate::generate::Violation;
-use crate::limits::{Exceeded, RateHeaders};
+use crate::generate::{Breach, Violation};
+use crate::limits::RateHeaders;
 use crate::org::State;
 use crate::respond::Answer;
 use crate::{logs, oauth, orginfo};
@@ -33,6 +33,8 @@ pub(crate) struct Call {
     /// Whether the body says it is a form.
     pub(crate) form: bool,
     pub(crate) body: Bytes,
+    /// Requests in work, this one included.
+    pub(crate) in_work: u32,
 }
 
 impl Call {
@@ -51,15 +53,30 @@ impl Call {
 
 /// What becomes of a request.
 pub(crate) enum Outcome {
-    Answer(Answer),
+    Answer(Box<Answer>),
     /// Ask again once this fires.
     Hold(CancellationToken),
+}
+
+impl From<Answer> for Outcome {
+    fn from(answer: Answer) -> Self {
+        Self::Answer(Box::new(answer))
+    }
+}
+
+impl Outcome {
+    fn by(mut self, principal: Principal) -> Self {
+        if let Self::Answer(answer) = &mut self {
+            answer.principal = Some(principal);
+        }
+        self
+    }
 }
 
 /// Decides on a request. Quick: nothing here waits.
 pub(crate) fn answer(state: &mut State, org: &OrgConfig, call: &Call) -> Outcome {
     if !state.present {
-        return Outcome::Answer(Answer::no_org());
+        return Outcome::from(Answer::no_org());
     }
     let Some(path) = [LOGS, TOKEN, ORG, WELL_KNOWN]
         .into_iter()
@@ -77,7 +94,8 @@ pub(crate) fn answer(state: &mut State, org: &OrgConfig, call: &Call) -> Outcome
     }
     match path {
         WELL_KNOWN => refusal(state, &Scope::path(path), None, call.now_ms)
-            .unwrap_or_else(|| Outcome::Answer(orginfo::well_known(org, &call.origin))),
+            .unwrap_or_else(|| Outcome::from(orginfo::well_known(org, &call.origin))),
+        _ if org.concurrency.is_some_and(|most| call.in_work > most) => crowded(state, org, call),
         TOKEN => token(state, call),
         _ => api(state, org, call, path),
     }
@@ -90,7 +108,7 @@ fn token(state: &mut State, call: &Call) -> Outcome {
         Err(rate) => return error(state, &ApiError::rate_limit(), Some(rate)),
     };
     refusal(state, &Scope::path(TOKEN), Some(rate), call.now_ms)
-        .unwrap_or_else(|| Outcome::Answer(oauth::answer(state, call, rate)))
+        .unwrap_or_else(|| Outcome::from(oauth::answer(state, call, rate)))
 }
 
 /// What needs a token.
@@ -99,21 +117,50 @@ fn api(state: &mut State, org: &OrgConfig, call: &Call, path: &'static str) -> O
         Ok(principal) => principal,
         Err(refused) => {
             let rate = Some(state.limits.untouched(path, call.now_ms));
-            return Outcome::Answer(Answer { rate, ..*refused });
+            return Outcome::from(Answer { rate, ..*refused });
         }
     };
     let rate = match state.limits.take(principal, path, call.now_ms) {
         Ok(rate) => rate,
         Err(exceeded) => {
-            note_violation(state, org, call, exceeded);
-            return error(state, &ApiError::rate_limit(), Some(exceeded.headers));
+            let breach = if exceeded.org {
+                Breach::Org
+            } else {
+                Breach::Share
+            };
+            if exceeded.first {
+                note_violation(state, org, call, breach, exceeded.headers);
+            }
+            let refused = error(state, &ApiError::rate_limit(), Some(exceeded.headers));
+            return refused.by(principal);
         }
     };
-    if path == LOGS {
-        return logs::answer(state, org, call, rate);
+    let outcome = if path == LOGS {
+        logs::answer(state, org, call, rate)
+    } else {
+        refusal(state, &Scope::path(path), Some(rate), call.now_ms)
+            .unwrap_or_else(|| Outcome::from(orginfo::org(org, &call.origin, rate)))
+    };
+    outcome.by(principal)
+}
+
+/// The answer of the concurrency limit: `limit: 0`, and a reset that is only a suggestion.
+fn crowded(state: &mut State, org: &OrgConfig, call: &Call) -> Outcome {
+    let rate = nothing_left(call.now_ms);
+    let told = state.crowded_ms.replace(call.now_ms);
+    if told.is_none_or(|told_ms| call.now_ms.saturating_sub(told_ms) >= 60_000) {
+        note_violation(state, org, call, Breach::Concurrency, rate);
     }
-    refusal(state, &Scope::path(path), Some(rate), call.now_ms)
-        .unwrap_or_else(|| Outcome::Answer(orginfo::org(org, &call.origin, rate)))
+    error(state, &ApiError::rate_limit(), Some(rate))
+}
+
+fn nothing_left(now_ms: i64) -> RateHeaders {
+    RateHeaders {
+        limit: 0,
+        remaining: 0,
+        reset: now_ms.div_euclid(1000) + 60,
+        window: None,
+    }
 }
 
 /// Lets a request in by what it says it is.
@@ -135,7 +182,7 @@ fn admit(state: &mut State, call: &Call, path: &str) -> Result<Principal, Box<An
 }
 
 fn error(state: &mut State, error: &ApiError, rate: Option<RateHeaders>) -> Outcome {
-    Outcome::Answer(Answer::error(error, rate, &mut state.rng))
+    Outcome::from(Answer::error(error, rate, &mut state.rng))
 }
 
 /// What an injected fault answers instead of the endpoint.
@@ -145,7 +192,6 @@ pub(crate) fn refusal(
     rate: Option<RateHeaders>,
     now_ms: i64,
 ) -> Option<Outcome> {
-    let reset = now_ms.div_euclid(1000) + 60;
     let answer = match state.faults.take(Stage::Answer, scope)? {
         Fault::RateLimit => {
             let used_up = rate.map(|rate| RateHeaders {
@@ -155,12 +201,8 @@ pub(crate) fn refusal(
             Answer::error(&ApiError::rate_limit(), used_up, &mut state.rng)
         }
         Fault::ConcurrencyLimit => {
-            let none = RateHeaders {
-                limit: 0,
-                remaining: 0,
-                reset,
-            };
-            Answer::error(&ApiError::rate_limit(), Some(none), &mut state.rng)
+            let none = Some(nothing_left(now_ms));
+            Answer::error(&ApiError::rate_limit(), none, &mut state.rng)
         }
         Fault::Html(status) => {
             Answer::html(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY))
@@ -169,19 +211,26 @@ pub(crate) fn refusal(
         Fault::HungBeforeHeaders => return Some(Outcome::Hold(state.faults.release())),
         _ => Answer::error(&ApiError::internal(), rate, &mut state.rng),
     };
-    Some(Outcome::Answer(answer))
+    Some(Outcome::from(answer))
 }
 
-/// Puts a used-up window into the log itself, once per window, where the org is told to.
-fn note_violation(state: &mut State, org: &OrgConfig, call: &Call, exceeded: Exceeded) {
-    if !org.violations_in_log || !exceeded.first {
+/// Puts a limit that was met into the log itself, where the org is told to.
+fn note_violation(
+    state: &mut State,
+    org: &OrgConfig,
+    call: &Call,
+    breach: Breach,
+    shown: RateHeaders,
+) {
+    if !org.violations_in_log {
         return;
     }
     let violation = Violation {
+        breach,
         path: call.path.clone(),
         query: call.query.clone(),
-        limit: exceeded.headers.limit,
-        seconds_to_reset: exceeded.headers.reset - call.now_ms.div_euclid(1000),
+        limit: shown.limit,
+        seconds_to_reset: shown.reset - call.now_ms.div_euclid(1000),
     };
     let event = state.violations.violation(call.now_ms, &violation);
     state.log.append(event, |_| call.now_ms);

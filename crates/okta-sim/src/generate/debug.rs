@@ -1,6 +1,6 @@
 //! `debugContext.debugData`: free-form, and different for each kind of event.
 
-use crate::generate::kinds::{Kind, Origin, RATE_LIMIT};
+use crate::generate::kinds::{Kind, Origin};
 use crate::generate::person::Person;
 use crate::generate::shape::{Field, object, text};
 use crate::rng::Rng;
@@ -8,9 +8,21 @@ use crate::rng::Rng;
 const BEHAVIORS: &str =
     "{New Geo-Location=NEGATIVE, New Device=NEGATIVE, New IP=NEGATIVE, Velocity=NEGATIVE}";
 
-/// A rate limit window that was used up.
+/// Which limit was met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Breach {
+    /// The share of a token or an app.
+    Share,
+    /// The org's bucket.
+    Org,
+    /// Requests at once.
+    Concurrency,
+}
+
+/// A rate limit that was met.
 #[derive(Clone, Debug)]
 pub(crate) struct Violation {
+    pub(crate) breach: Breach,
     pub(crate) path: String,
     pub(crate) query: String,
     pub(crate) limit: u32,
@@ -34,7 +46,7 @@ pub(crate) fn debug_data(
             ("kid", text(rng.id("", 43))),
             ("authorizationServer", text(&person.app_id)),
         ]),
-        _ if kind.event_type == RATE_LIMIT.event_type => rate_limit_data(kind, real, request),
+        _ if kind.event_type.ends_with("limit.violation") => rate_limit_data(kind, real, request),
         _ => {
             let common = [
                 ("requestUri", text(kind.uri)),

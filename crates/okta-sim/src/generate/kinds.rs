@@ -66,6 +66,20 @@ pub(crate) const RATE_LIMIT: Kind = Kind {
     )
 };
 
+/// All tokens together used up the org's window.
+pub(crate) const ORG_LIMIT: Kind = Kind {
+    event_type: "system.org.rate_limit.violation",
+    message: "Rate limit violation",
+    ..RATE_LIMIT
+};
+
+/// Too many requests at once.
+pub(crate) const CONCURRENCY_LIMIT: Kind = Kind {
+    event_type: "core.concurrency.org.limit.violation",
+    message: "Too many concurrent requests",
+    ..RATE_LIMIT
+};
+
 pub(crate) const KINDS: [Kind; 13] = [
     Kind {
         weight: 12,

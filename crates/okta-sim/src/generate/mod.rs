@@ -18,7 +18,7 @@ use crate::events::{Events, EventsBuilder};
 use crate::rng::Rng;
 
 use debug::debug_data;
-use kinds::{KINDS, Kind, Origin, RATE_LIMIT, Verdict};
+use kinds::{CONCURRENCY_LIMIT, KINDS, Kind, ORG_LIMIT, Origin, RATE_LIMIT, Verdict};
 use person::Person;
 use shape::{
     Actor, AuthenticationContext, Client, Field, LogEvent, Outcome, Request, SecurityContext,
@@ -26,7 +26,7 @@ use shape::{
 };
 use world::World;
 
-pub(crate) use debug::Violation;
+pub(crate) use debug::{Breach, Violation};
 pub(crate) use feed::Feed;
 
 /// Upper bound of the time between two events of [`generate`], in milliseconds.
@@ -90,9 +90,14 @@ impl Generator {
         self.render(kind.unwrap_or(&RATE_LIMIT), published, None)
     }
 
-    /// The event that says a token used up its window.
+    /// The event that says a limit was met.
     pub(crate) fn violation(&mut self, now_ms: i64, violation: &Violation) -> Events {
-        let event = self.render(&RATE_LIMIT, time(now_ms), Some(violation));
+        let kind = match violation.breach {
+            Breach::Share => &RATE_LIMIT,
+            Breach::Org => &ORG_LIMIT,
+            Breach::Concurrency => &CONCURRENCY_LIMIT,
+        };
+        let event = self.render(kind, time(now_ms), Some(violation));
         let mut events = EventsBuilder::default();
         // What the generator makes is valid.
         let _valid = events.push(&event);

@@ -36,7 +36,7 @@ pub(crate) fn answer(
                 ..Scope::path(route::LOGS)
             };
             return route::refusal(state, &scope, Some(rate), call.now_ms).unwrap_or_else(|| {
-                Outcome::Answer(Answer::error(&error, Some(rate), &mut state.rng))
+                Outcome::from(Answer::error(&error, Some(rate), &mut state.rng))
             });
         }
     };
@@ -45,7 +45,7 @@ pub(crate) fn answer(
         match page::select(&mut state.log, &query, call.now_ms) {
             Ok(short) => page = short,
             Err(error) => {
-                return Outcome::Answer(Answer::error(&error, Some(rate), &mut state.rng));
+                return Outcome::from(Answer::error(&error, Some(rate), &mut state.rng));
             }
         }
     }
@@ -72,7 +72,7 @@ pub(crate) fn answer(
         .iter()
         .filter_map(|&index| state.log.bytes(index))
         .collect();
-    Outcome::Answer(Answer {
+    Outcome::from(Answer {
         events: events.len(),
         links: std::iter::once(own).chain(next).collect(),
         transport,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use okta_sim::{Events, OrgConfig, RateLimits};
+use okta_sim::{Events, Fault, OrgConfig, RateLimits, WindowStart, Windows};
 
 use crate::support::{Answer, Fixture, TOKEN, quiet};
 
@@ -137,4 +137,148 @@ async fn a_violation_stands_in_the_log_once_per_window_if_the_org_says_so() {
     assert_eq!(data["operationRateLimitThreshold"], "2");
     assert_eq!(data["url"], "/api/v1/logs?limit=7");
     assert!(!event.to_string().contains(TOKEN));
+}
+
+#[tokio::test]
+async fn a_principal_may_have_a_share_of_its_own() {
+    let sim = limited(10, 5).await;
+    sim.org().add_token("00second");
+    sim.org().set_share("00second", 3).unwrap();
+    assert!(sim.org().set_share("00nobody", 3).is_err());
+
+    let second = sim.client.get(sim.url("/api/v1/logs"));
+    let second = second.header("authorization", "SSWS 00second");
+    let second = Answer::of(second.send().await.unwrap()).await;
+
+    assert_eq!(second.number("x-rate-limit-limit"), 3);
+    let first = sim.get("/api/v1/logs").await;
+    assert_eq!(first.number("x-rate-limit-limit"), 5);
+}
+
+#[tokio::test]
+async fn windows_may_follow_each_other_at_an_offset_of_their_own() {
+    let starts = WindowStart::Offset { seed: 7 };
+    let windows = Windows {
+        start: starts,
+        ..Windows::default()
+    };
+    let sim = Fixture::with(OrgConfig { windows, ..quiet() }).await;
+    sim.org().add_token("00second");
+    let set = |text: &str| sim.org().clock().set(text.parse().unwrap());
+    let mut offsets = std::collections::BTreeSet::new();
+
+    for token in [TOKEN, "00second"] {
+        let mut resets = std::collections::BTreeSet::new();
+        for second in (0..180).step_by(20) {
+            set(&format!(
+                "2026-03-01T00:{:02}:{:02}Z",
+                second / 60,
+                second % 60
+            ));
+            let request = sim.client.get(sim.url("/api/v1/logs"));
+            let request = request.header("authorization", format!("SSWS {token}"));
+            let answer = Answer::of(request.send().await.unwrap()).await;
+            let left = answer.number("x-rate-limit-reset") - date(&answer);
+            assert!((1..=60).contains(&left), "{left}");
+            resets.insert(answer.number("x-rate-limit-reset"));
+        }
+        let resets: Vec<_> = resets.into_iter().collect();
+        assert!(resets.len() >= 3, "{resets:?}");
+        assert!(resets.windows(2).all(|pair| pair[1] - pair[0] == 60));
+        offsets.insert(resets[0] % 60);
+    }
+    assert_eq!(offsets.len(), 2, "{offsets:?}");
+}
+
+#[tokio::test]
+async fn the_record_tells_principal_and_window_of_each_request() {
+    let sim = limited(20, 2).await;
+    for _ in 0..3 {
+        sim.get("/api/v1/logs").await;
+    }
+    sim.org().clock().advance(Duration::from_secs(61));
+    sim.get("/api/v1/logs").await;
+
+    let id = sim.org().token_id(TOKEN).unwrap();
+    assert!(
+        id.starts_with("00T") && id.len() == 20 && id != TOKEN,
+        "{id}"
+    );
+    let seen: Vec<_> = sim
+        .org()
+        .requests()
+        .into_iter()
+        .map(|request| {
+            assert_eq!(request.principal.as_ref(), Some(&id));
+            let window = request.window.unwrap();
+            assert!(window.resets_at > request.at);
+            (
+                request.status.unwrap(),
+                window.number,
+                window.limit,
+                window.remaining,
+            )
+        })
+        .collect();
+
+    assert_eq!(
+        seen,
+        [
+            (200, 1, 2, 1),
+            (200, 1, 2, 0),
+            (429, 1, 2, 0),
+            (200, 2, 2, 1)
+        ]
+    );
+}
+
+#[tokio::test]
+async fn one_request_too_many_at_once_gets_the_concurrency_429() {
+    let sim = Fixture::with(OrgConfig {
+        concurrency: Some(1),
+        retry_after: true,
+        violations_in_log: true,
+        ..quiet()
+    })
+    .await;
+    sim.persist(0, 1);
+    sim.org().inject(Fault::HungBody.once());
+    let held = sim.request("/api/v1/logs").send().await.unwrap();
+
+    let refused = sim.get("/api/v1/logs").await;
+
+    assert_eq!((refused.status, refused.code().as_str()), (429, "E0000047"));
+    assert_eq!(refused.number("x-rate-limit-limit"), 0);
+    assert_eq!(refused.number("x-rate-limit-remaining"), 0);
+    assert_eq!(refused.number("retry-after"), 60);
+    assert_eq!(sim.get("/.well-known/okta-organization").await.status, 200);
+    sim.org().clear_faults();
+    assert_eq!(Answer::of(held).await.numbers(), [0]);
+    let after = sim.get("/api/v1/logs").await.json();
+    assert_eq!(
+        after[1]["eventType"],
+        "core.concurrency.org.limit.violation"
+    );
+}
+
+#[tokio::test]
+async fn a_used_up_org_bucket_is_told_apart_from_a_used_up_share() {
+    let limits = RateLimits { org: 1, token: 2 };
+    let sim = Fixture::with(OrgConfig {
+        limits,
+        violations_in_log: true,
+        ..quiet()
+    })
+    .await;
+    sim.get("/api/v1/logs").await;
+    let refused = sim.get("/api/v1/logs").await;
+    assert_eq!(
+        (refused.status, refused.number("x-rate-limit-limit")),
+        (429, 2)
+    );
+    assert_eq!(refused.header("retry-after"), None);
+
+    sim.org().clock().advance(Duration::from_secs(61));
+    let events = sim.get("/api/v1/logs").await.json();
+    assert_eq!(events[0]["eventType"], "system.org.rate_limit.violation");
 }
