@@ -42,6 +42,7 @@ impl Default for SimConfig {
 }
 
 /// One org. Its `Debug` form leaves out the tokens.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Clone)]
 pub struct OrgConfig {
     /// The org's id as `/.well-known/okta-organization` shows it: `00o` and 17 characters.
@@ -60,6 +61,13 @@ pub struct OrgConfig {
     pub retry_after: bool,
     /// What happens to `limit=0` and to limits above 1000; real orgs are not documented here.
     pub limit_rule: LimitRule,
+    /// What a date that is none is answered with.
+    pub bad_date: BadDate,
+    /// Whether a `since` over 180 days ago is refused; by default it is clipped to the 90 days of retention.
+    pub refuse_180_days: bool,
+    /// Whether an ascending cursor that stands before the 90 days of retention is refused; by default it is
+    /// clipped.
+    pub refuse_old_cursors: bool,
     /// How two links are put into headers.
     pub links: LinkStyle,
     /// Whether a used-up window or the concurrency limit puts an event of Okta's into the log: of the token's
@@ -93,6 +101,9 @@ impl Default for OrgConfig {
             concurrency: None,
             retry_after: false,
             limit_rule: LimitRule::Refuse,
+            bad_date: BadDate::E0000030,
+            refuse_180_days: false,
+            refuse_old_cursors: false,
             links: LinkStyle::TwoLines,
             violations_in_log: false,
             rate: None,
@@ -182,6 +193,17 @@ pub enum LimitRule {
     Refuse,
     /// The nearest limit allowed is used.
     Clamp,
+    /// 0 gives an empty page; above 1000 it is 1000.
+    ZeroIsEmpty,
+}
+
+/// What a `since` or `until` that is no date is answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadDate {
+    /// 400 E0000030, as seen on real orgs.
+    E0000030,
+    /// 400 E0000001, as documented.
+    E0000001,
 }
 
 /// How `self` and `next` are put into headers.

@@ -13,6 +13,8 @@ pub(crate) struct ApiError {
     pub(crate) code: &'static str,
     summary: String,
     causes: Vec<String>,
+    /// Whether the log service itself answers, whose bodies have fewer members.
+    plain: bool,
 }
 
 impl ApiError {
@@ -22,6 +24,7 @@ impl ApiError {
             code,
             summary: summary.into(),
             causes: Vec::new(),
+            plain: false,
         }
     }
 
@@ -96,14 +99,67 @@ impl ApiError {
         .because("Invalid cursor.")
     }
 
-    /// The simulator does not evaluate filters; serving everything would be a lie.
-    pub(crate) fn unsupported_filter() -> Self {
-        Self::new(
-            StatusCode::BAD_REQUEST,
-            "E0000094",
-            "The provided filter is unsupported.",
+    fn log(status: StatusCode, code: &'static str, summary: impl Into<String>) -> Self {
+        Self {
+            plain: true,
+            ..Self::new(status, code, summary)
+        }
+    }
+
+    /// A filter that is none.
+    pub(crate) fn log_filter(summary: impl Into<String>) -> Self {
+        Self::log(StatusCode::BAD_REQUEST, "E0000053", summary)
+    }
+
+    /// An operator that the log does not apply to this field.
+    pub(crate) fn unsupported_pair(operator: &str, field: &str) -> Self {
+        let summary = format!(
+            "The supplied combination of operator and field is not currently supported. Operator: {operator}, \
+             Field: {field}"
+        );
+        Self::log(StatusCode::BAD_REQUEST, "E0000031", summary)
+    }
+
+    /// `since` lies too far back for orgs that mind.
+    pub(crate) fn too_old() -> Self {
+        Self::log_filter(
+            "Invalid parameter: The since parameter is over 180 days prior to the current day.",
         )
-        .because("This simulated org evaluates neither 'filter' nor 'q'.")
+    }
+
+    pub(crate) fn log_validation(summary: &str) -> Self {
+        Self::log(StatusCode::BAD_REQUEST, "E0000001", summary)
+    }
+
+    /// The log service is at a loss.
+    pub(crate) fn log_service() -> Self {
+        let summary = "Sorry, there's been an error. We aren't sure what caused it, but we've logged this and will \
+                       work to address it. Please try your request again.";
+        Self::log(StatusCode::INTERNAL_SERVER_ERROR, "E0000053", summary)
+    }
+
+    /// The query ran for 30 s.
+    pub(crate) fn took_too_long() -> Self {
+        let summary = "Your last request took too long to complete. This is likely due to a load issue on our side. \
+                       We've logged this and will work to address it. Please either simplify your query or wait a few \
+                       minutes and try again.";
+        Self::log(StatusCode::INTERNAL_SERVER_ERROR, "E0000009", summary)
+    }
+
+    /// A date as Okta's documentation refuses it.
+    pub(crate) fn documented_bad_date(name: &str) -> Self {
+        let format = "The date format in your query is not recognized. Please enter dates using ISO8601 string format.";
+        let summary = format!(
+            "Api validation failed: '{name}': {format} '{name}': must be a valid date-time or empty."
+        );
+        Self::new(StatusCode::BAD_REQUEST, "E0000001", summary)
+            .because(format!("{name}: {format}"))
+            .because(format!("{name}: must be a valid date-time or empty."))
+    }
+
+    pub(crate) fn type_mismatch(name: &str) -> Self {
+        let summary = format!("Type mismatch exception. '{name}' is of another type.");
+        Self::new(StatusCode::BAD_REQUEST, "E0000037", summary)
     }
 
     pub(crate) fn invalid_parameter(name: &str, problem: &str) -> Self {
@@ -118,13 +174,22 @@ impl ApiError {
         let body = ErrorBody {
             code: self.code,
             summary: &self.summary,
-            link: self.code,
-            id: rng.id("oae", 25),
-            causes: causes.collect(),
+            link: (!self.plain).then_some(self.code),
+            id: if self.plain {
+                uuid(rng)
+            } else {
+                rng.id("oae", 25)
+            },
+            causes: (!self.plain).then(|| causes.collect()),
         };
         // Serialising these types to memory does not fail.
         Bytes::from(serde_json::to_vec(&body).unwrap_or_default())
     }
+}
+
+fn uuid(rng: &mut Rng) -> String {
+    let parts = [8, 4, 4, 4, 12].map(|digits| rng.hex(digits));
+    parts.join("-")
 }
 
 #[derive(Serialize)]
@@ -133,12 +198,12 @@ struct ErrorBody<'a> {
     code: &'a str,
     #[serde(rename = "errorSummary")]
     summary: &'a str,
-    #[serde(rename = "errorLink")]
-    link: &'a str,
+    #[serde(rename = "errorLink", skip_serializing_if = "Option::is_none")]
+    link: Option<&'a str>,
     #[serde(rename = "errorId")]
     id: String,
-    #[serde(rename = "errorCauses")]
-    causes: Vec<Cause<'a>>,
+    #[serde(rename = "errorCauses", skip_serializing_if = "Option::is_none")]
+    causes: Option<Vec<Cause<'a>>>,
 }
 
 #[derive(Serialize)]

@@ -20,6 +20,10 @@ pub enum Fault {
     ConcurrencyLimit,
     /// 500 E0000009.
     InternalError,
+    /// 500 E0000053, the log service's own.
+    LogServiceError,
+    /// 500 E0000009 after this much real time; Okta gives a query 30 s.
+    TooSlow(Duration),
     /// An HTML page of the gateway with this status: 502, 503, 504.
     Html(u16),
     /// 400 "Invalid cursor.", for requests that have `after`.
@@ -84,6 +88,8 @@ impl Fault {
             Self::RateLimit
             | Self::ConcurrencyLimit
             | Self::InternalError
+            | Self::LogServiceError
+            | Self::TooSlow(_)
             | Self::Html(_)
             | Self::RefusedCursor
             | Self::HungBeforeHeaders => Stage::Answer,

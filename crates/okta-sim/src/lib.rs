@@ -26,6 +26,7 @@ mod config;
 mod errors;
 mod events;
 mod faults;
+mod filter;
 mod generate;
 mod headers;
 mod limits;
@@ -43,9 +44,9 @@ mod tls;
 pub use auth::{AuthorizationKind, TokenState, UnknownPrincipal, UnknownToken};
 pub use clock::SimClock;
 pub use config::{
-    LimitRule, LinkStyle, OrgConfig, Rate, RateLimits, SimConfig, WindowStart, Windows,
+    BadDate, LimitRule, LinkStyle, OrgConfig, Rate, RateLimits, SimConfig, WindowStart, Windows,
 };
-pub use events::{Events, EventsError, ScanError};
+pub use events::{Events, EventsError, ScanError, Shown};
 pub use faults::{Fault, Injection};
 pub use generate::{Generator, base_time, generate};
 pub use oauth::{Algorithm, App, KeyError, KeyPair};

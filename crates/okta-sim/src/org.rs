@@ -12,7 +12,7 @@ use crate::auth::{Principal, TokenState, Tokens, UnknownPrincipal, UnknownToken}
 use crate::busy::Busy;
 use crate::clock::{SimClock, time};
 use crate::config::{OrgConfig, RateLimits};
-use crate::events::{EventLog, Events, EventsError};
+use crate::events::{EventLog, Events, EventsError, Shown};
 use crate::faults::{Faults, Injection};
 use crate::generate::{Feed, Generator};
 use crate::limits::Limits;
@@ -129,7 +129,24 @@ impl Org {
     pub fn persist(&self, events: Events) -> usize {
         let mut state = self.state();
         let now_ms = self.clock().now_ms();
-        state.log.append(events, |_| now_ms).start
+        let shown = Shown::Everywhere;
+        state.log.append(events, shown, |_| now_ms).start
+    }
+
+    /// Takes events in now that only some queries show; see [`Org::reveal`]. Gives the index of the first of
+    /// them.
+    pub fn persist_shown(&self, events: Events, shown: Shown) -> usize {
+        let mut state = self.state();
+        let now_ms = self.clock().now_ms();
+        state.log.append(events, shown, |_| now_ms).start
+    }
+
+    /// Shows the event of this index everywhere from now on. Polling readers get what was withheld from them as
+    /// if it were persisted now; it still counts as one event. `false` if there is nothing to reveal.
+    pub fn reveal(&self, index: usize) -> bool {
+        let mut state = self.state();
+        let now_ms = self.clock().now_ms();
+        state.log.reveal(index, now_ms)
     }
 
     /// Takes events in as of an earlier time, in their order. Gives the index of the first of them.
@@ -145,7 +162,7 @@ impl Org {
                 at,
                 last: time(last_ms),
             }),
-            _ => Ok(state.log.append(events, |_| at_ms).start),
+            _ => Ok(state.log.append(events, Shown::Everywhere, |_| at_ms).start),
         }
     }
 
@@ -170,7 +187,7 @@ impl Org {
 
     /// How many events were ever persisted.
     pub fn published_count(&self) -> u64 {
-        self.state().log.len() as u64
+        self.state().log.taken_in() as u64
     }
 
     /// How many events repeat an earlier one byte for byte.

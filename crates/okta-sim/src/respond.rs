@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io::Write as _;
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use flate2::Compression;
@@ -44,6 +45,8 @@ pub(crate) struct Answer {
     /// Headers of this endpoint alone.
     pub(crate) extra: Vec<(HeaderName, String)>,
     pub(crate) events: usize,
+    /// Real time before the answer.
+    pub(crate) delay: Option<Duration>,
     /// What goes wrong while the body is sent.
     pub(crate) transport: Option<Fault>,
     /// Ends the hold of a hung body.
@@ -73,6 +76,7 @@ impl Answer {
             links: Vec::new(),
             extra: Vec::new(),
             events: 0,
+            delay: None,
             transport: None,
             hold: CancellationToken::new(),
         }
@@ -210,6 +214,9 @@ where
         events: 0,
     });
     let (answer, head) = decide(&org, call, number, &host).await;
+    if let Some(delay) = answer.delay {
+        tokio::time::sleep(delay).await;
+    }
     Ok(render(answer, head, gzip, busy))
 }
 

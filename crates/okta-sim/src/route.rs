@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::{Authorization, AuthorizationKind, Principal};
 use crate::config::OrgConfig;
 use crate::errors::ApiError;
+use crate::events::Shown;
 use crate::faults::{Fault, Scope, Stage};
 use crate::generate::{Breach, Violation};
 use crate::limits::RateHeaders;
@@ -208,6 +209,11 @@ pub(crate) fn refusal(
             Answer::html(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY))
         }
         Fault::RefusedCursor => Answer::error(&ApiError::bad_cursor(), rate, &mut state.rng),
+        Fault::LogServiceError => Answer::error(&ApiError::log_service(), rate, &mut state.rng),
+        Fault::TooSlow(delay) => Answer {
+            delay: Some(delay),
+            ..Answer::error(&ApiError::took_too_long(), rate, &mut state.rng)
+        },
         Fault::HungBeforeHeaders => return Some(Outcome::Hold(state.faults.release())),
         _ => Answer::error(&ApiError::internal(), rate, &mut state.rng),
     };
@@ -233,5 +239,5 @@ fn note_violation(
         seconds_to_reset: shown.reset - call.now_ms.div_euclid(1000),
     };
     let event = state.violations.violation(call.now_ms, &violation);
-    state.log.append(event, |_| call.now_ms);
+    state.log.append(event, Shown::Everywhere, |_| call.now_ms);
 }

@@ -19,12 +19,27 @@ pub(crate) struct EventLog {
     /// `(published, index)` of the first `sorted` entries that have a `published`, in that order.
     by_published: Vec<(i64, usize)>,
     sorted: usize,
+    /// Events that polling shows only since they were revealed; they are in the log twice.
+    revealed: HashSet<usize>,
+}
+
+/// Which queries show an event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shown {
+    /// All of them.
+    #[default]
+    Everywhere,
+    /// Bounded queries; polling withholds it.
+    Bounded,
+    /// Polling; bounded queries lack it.
+    Polling,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     span: Span,
     persisted_ms: i64,
+    shown: Shown,
 }
 
 impl EventLog {
@@ -33,6 +48,7 @@ impl EventLog {
     pub(crate) fn append(
         &mut self,
         events: Events,
+        shown: Shown,
         persisted_ms: impl Fn(usize) -> i64,
     ) -> Range<usize> {
         let start = self.entries.len();
@@ -55,9 +71,52 @@ impl EventLog {
             self.entries.push(Entry {
                 span,
                 persisted_ms: last,
+                shown,
             });
         }
         start..self.entries.len()
+    }
+
+    /// Shows an event everywhere from now on; for polling that is as if it were persisted now. `false` if
+    /// there is no such event or it is shown everywhere already.
+    pub(crate) fn reveal(&mut self, index: usize, now_ms: i64) -> bool {
+        let last = self.last_persisted_ms().unwrap_or(i64::MIN);
+        let Some(entry) = self.entries.get_mut(index) else {
+            return false;
+        };
+        match entry.shown {
+            Shown::Everywhere => return false,
+            Shown::Polling => entry.shown = Shown::Everywhere,
+            Shown::Bounded => {
+                if !self.revealed.insert(index) {
+                    return false;
+                }
+                let again = Entry {
+                    persisted_ms: last.max(now_ms),
+                    shown: Shown::Polling,
+                    ..*entry
+                };
+                self.entries.push(again);
+            }
+        }
+        true
+    }
+
+    /// How many different events were ever taken in.
+    pub(crate) fn taken_in(&self) -> usize {
+        self.entries.len() - self.revealed.len()
+    }
+
+    /// Whether polling shows an event.
+    pub(crate) fn is_polled(&self, index: usize) -> bool {
+        let entry = self.entries.get(index);
+        entry.is_some_and(|entry| entry.shown != Shown::Bounded)
+    }
+
+    /// Whether bounded queries show an event.
+    pub(crate) fn is_in_windows(&self, index: usize) -> bool {
+        let entry = self.entries.get(index);
+        entry.is_some_and(|entry| entry.shown != Shown::Polling)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -92,9 +151,14 @@ impl EventLog {
             .partition_point(|entry| entry.persisted_ms < ms)
     }
 
-    /// All events that have a `published`, by that and then by persistence. An event added later never
+    /// All events that have a `published` as of the last [`EventLog::sort`], by that and then by persistence.
+    pub(crate) fn by_published(&self) -> &[(i64, usize)] {
+        &self.by_published
+    }
+
+    /// Takes new events into [`EventLog::by_published`]. An event added later never
     /// changes the order of two others, nor comes before an earlier one of the same `published`.
-    pub(crate) fn by_published(&mut self) -> &[(i64, usize)] {
+    pub(crate) fn sort(&mut self) {
         if self.sorted < self.entries.len() {
             let new = self.entries.iter().enumerate().skip(self.sorted);
             self.by_published
@@ -106,7 +170,6 @@ impl EventLog {
             self.by_published.sort();
             self.sorted = self.entries.len();
         }
-        &self.by_published
     }
 
     fn slice(&self, span: Span) -> Option<&[u8]> {

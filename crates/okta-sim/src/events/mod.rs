@@ -5,6 +5,7 @@ mod log;
 mod scan;
 
 pub use ingest::{Events, EventsError};
+pub use log::Shown;
 pub use scan::ScanError;
 
 pub(crate) use ingest::EventsBuilder;

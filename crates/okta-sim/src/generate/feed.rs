@@ -2,7 +2,7 @@
 
 use crate::clock::time;
 use crate::config::Rate;
-use crate::events::{EventLog, EventsBuilder};
+use crate::events::{EventLog, EventsBuilder, Shown};
 use crate::generate::Generator;
 
 /// Events are made when somebody looks, each persisted at the time it was due.
@@ -45,6 +45,8 @@ impl Feed {
                 times.push(at_ms);
             }
         }
-        log.append(events.finish(), |n| times.get(n).copied().unwrap_or(now_ms));
+        log.append(events.finish(), Shown::Everywhere, |n| {
+            times.get(n).copied().unwrap_or(now_ms)
+        });
     }
 }

@@ -1,6 +1,7 @@
 //! `GET /api/v1/logs`: the System Log, as polling and as bounded queries see it.
 
 mod cursor;
+mod keywords;
 mod links;
 mod page;
 mod query;
@@ -26,7 +27,7 @@ pub(crate) fn answer(
     call: &Call,
     rate: RateHeaders,
 ) -> Outcome {
-    let wanted = Query::parse(&call.query, org.limit_rule, call.now_ms)
+    let wanted = Query::parse(&call.query, org, call.now_ms)
         .and_then(|query| Ok((page::select(&mut state.log, &query, call.now_ms)?, query)));
     let (mut page, mut query) = match wanted {
         Ok(wanted) => wanted,
@@ -57,16 +58,16 @@ pub(crate) fn answer(
     let faults = [spoiled.as_ref(), transport.as_ref()];
     note_progress(state, &page, query.after.is_some(), faults);
 
-    let next = match &spoiled {
-        Some(Fault::NoNextLink) => None,
-        Some(Fault::ForeignNextLink(origin)) => page
-            .next
-            .map(|next| links::link(origin, &query, Some(next), "next")),
-        _ => page
-            .next
-            .map(|next| links::link(&call.origin, &query, Some(next), "next")),
+    let origin = match &spoiled {
+        Some(Fault::ForeignNextLink(origin)) => origin,
+        _ => &call.origin,
     };
-    let own = links::link(&call.origin, &query, query.after, "self");
+    let next = page
+        .next
+        .as_ref()
+        .filter(|_| spoiled != Some(Fault::NoNextLink))
+        .map(|next| links::next(origin, &query, next));
+    let own = links::own(&call.origin, &query);
     let events: Vec<Bytes> = page
         .indices
         .iter()
@@ -106,7 +107,7 @@ fn note_progress(state: &mut State, page: &Page, has_after: bool, faults: [Optio
     if faults.into_iter().flatten().any(Fault::spoils) {
         return;
     }
-    if !empty {
+    if has_after || !empty {
         progress.furthest = progress.furthest.max(polled.end);
     }
     progress.head = empty && polled.asked <= progress.furthest;
@@ -114,8 +115,11 @@ fn note_progress(state: &mut State, page: &Page, has_after: bool, faults: [Optio
 
 /// A polling page that was compressed beforehand.
 fn rendered(state: &State, page: &Page) -> Option<Bytes> {
-    let first = page.polled.as_ref()?.asked;
-    state.rendered.get(&(first, page.indices.len())).cloned()
+    page.polled.as_ref()?;
+    let (first, last) = (*page.indices.first()?, *page.indices.last()?);
+    let unbroken = last - first + 1 == page.indices.len();
+    let key = (first, page.indices.len());
+    state.rendered.get(&key).filter(|_| unbroken).cloned()
 }
 
 /// What is sent instead of, or as, the page.

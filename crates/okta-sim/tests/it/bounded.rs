@@ -125,3 +125,36 @@ async fn windows_forget_what_was_persisted_90_days_ago() {
 
     assert_eq!(sim.get(WINDOW).await.numbers(), [1]);
 }
+
+#[tokio::test]
+async fn going_down_the_cursor_is_the_last_uuid_and_until_moves_to_its_edge() {
+    let sim = Fixture::start().await;
+    let uuid = |n: usize| format!("349996bd-5091-45dc-a39f-{n:012}");
+    // Three of one millisecond, split by pages.
+    let lines = (0..5).map(|n| {
+        let second = if n < 3 { 1 } else { n };
+        format!(
+            r#"{{"n":{n},"uuid":"{}","published":"2026-03-01T00:00:0{second}.007Z"}}"#,
+            uuid(n)
+        )
+    });
+    sim.org().persist(Events::from_lines(lines).unwrap());
+
+    let first = sim
+        .get(&format!("{WINDOW}&limit=3&sortOrder=DESCENDING"))
+        .await;
+
+    assert_eq!(first.numbers(), [4, 3, 2]);
+    let next = first.link("next").unwrap();
+    assert!(
+        next.ends_with(&format!(
+            "&until=2026-03-01T00%3A00%3A01.007Z&after={}",
+            uuid(2)
+        )),
+        "{next}"
+    );
+    let second = sim.get(&next).await;
+    assert_eq!(second.numbers(), [1, 0]);
+    assert_eq!(second.link("self"), Some(next));
+    assert_eq!(second.link("next"), None);
+}

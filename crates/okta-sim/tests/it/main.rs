@@ -11,6 +11,8 @@ mod events;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod filter;
+#[cfg(test)]
 mod generator;
 #[cfg(test)]
 mod headers;
@@ -30,6 +32,8 @@ mod record;
 mod server;
 #[cfg(test)]
 mod service;
+#[cfg(test)]
+mod shown;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
