@@ -21,6 +21,9 @@ const OKTA_SUFFIXES: [&str; 7] = [
     "trex-govcloud.com",
 ];
 
+/// Names below those domains that are sites of Okta's own, often open while somebody looks for theirs.
+const OKTA_SITES: [&str; 6] = ["www", "login", "developer", "help", "support", "status"];
+
 /// Scheme, host and port of an Okta org, such as `https://acme.okta.com`.
 ///
 /// Serialised as that string. Deserialising is for values that were stored: it accepts `http` as well,
@@ -67,8 +70,8 @@ pub enum OriginError {
     /// One of Okta's own domains without an org before it.
     #[error("{0} is Okta's own domain, put your org before it, for example acme.{0}")]
     NoOrg(String),
-    /// A domain such as `acme.okta.com.com`.
-    #[error("{0} ends in .com twice, type it once")]
+    /// A domain such as `acme.okta.com.com` or `acme.okta.com.okta.com`.
+    #[error("{0} has its ending twice, type it once, for example acme.okta.com")]
     SuffixTwice(String),
 }
 
@@ -83,7 +86,7 @@ impl Origin {
     /// A lone word such as `acme` means `acme.okta.com`, except `localhost` and words with a port or
     /// with `http://` before them. Of Okta's own hosts the `-admin` of the console is dropped.
     pub fn parse_with(text: &str, allow_http: bool) -> Result<Self, OriginError> {
-        let text = text.trim();
+        let text = unquote(text.trim());
         if text.is_empty() {
             return Err(OriginError::Empty);
         }
@@ -93,6 +96,9 @@ impl Origin {
         let (host, port) = split_port(authority)?;
         let mut host = read_host(host)?;
         if let Host::Domain(name) = &mut host {
+            if matches!(name.as_str(), "http" | "https") {
+                return Err(OriginError::Host(text.to_owned()));
+            }
             let lone = !name.contains('.') && name != "localhost";
             if lone && port.is_none() && scheme != Scheme::Http {
                 name.push_str(".okta.com");
@@ -183,24 +189,39 @@ impl Scheme {
     }
 }
 
+/// Takes off what mail programs, chats and code put around an address.
+fn unquote(text: &str) -> &str {
+    let inner = |open: char, close: char| text.strip_prefix(open)?.strip_suffix(close);
+    let quoted = ['"', '\'', '`'].into_iter().find_map(|q| inner(q, q));
+    let in_angles = || inner('<', '>').filter(|text| text.contains("://"));
+    quoted.or_else(in_angles).unwrap_or(text).trim()
+}
+
 fn split_scheme(text: &str) -> Result<(Scheme, &str), OriginError> {
-    let Some((word, rest)) = text.split_once("://") else {
-        return Ok((Scheme::None, text));
-    };
-    let scheme = match word.to_ascii_lowercase().as_str() {
-        "https" => Scheme::Https,
-        "http" => Scheme::Http,
-        word if !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric()) => {
-            return Err(OriginError::Scheme(word.to_owned()));
+    let known = [("https:", Scheme::Https), ("http:", Scheme::Http)];
+    let start = text.to_ascii_lowercase();
+    let (scheme, rest) = match known.into_iter().find(|(word, _)| start.starts_with(word)) {
+        // One slash or none is a typing error that leaves no doubt.
+        Some((word, scheme)) => {
+            let rest = text.get(word.len()..).unwrap_or_default();
+            (scheme, rest.trim_start_matches('/'))
         }
-        // A later `://`, as in `acme.okta.com/login?from=https://..`.
-        _ => return Ok((Scheme::None, text)),
+        None => match text.split_once("://") {
+            Some((word, _)) if is_scheme(word) => {
+                return Err(OriginError::Scheme(word.to_ascii_lowercase()));
+            }
+            // A later `://`, as in `acme.okta.com/login?from=https://..`; or none, perhaps `//acme.okta.com`.
+            _ => (Scheme::None, text.strip_prefix("//").unwrap_or(text)),
+        },
     };
-    let next = rest.to_ascii_lowercase();
-    if next.starts_with("http://") || next.starts_with("https://") {
-        return Err(OriginError::SchemeTwice);
+    match rest.split_once("://") {
+        Some((word, _)) if is_scheme(word) => Err(OriginError::SchemeTwice),
+        _ => Ok((scheme, rest)),
     }
-    Ok((scheme, rest))
+}
+
+fn is_scheme(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
 /// Finds what is not a host at all but is often pasted in its place.
@@ -261,12 +282,19 @@ fn strip_admin(name: &mut String) -> Result<(), OriginError> {
     if OKTA_SUFFIXES.contains(&name.as_str()) {
         return Err(OriginError::NoOrg(name.clone()));
     }
-    if name.ends_with(".com.com") {
+    let Some((org, suffix)) = okta_suffix(name) else {
+        return match name.ends_with(".com.com") {
+            true => Err(OriginError::SuffixTwice(name.clone())),
+            false => Ok(()),
+        };
+    };
+    if OKTA_SUFFIXES.contains(&org) || okta_suffix(org).is_some() {
         return Err(OriginError::SuffixTwice(name.clone()));
     }
-    if let Some((org, suffix)) = okta_suffix(name)
-        && org.ends_with("-admin")
-    {
+    if OKTA_SITES.contains(&org) {
+        return Err(OriginError::NoOrg(suffix.to_owned()));
+    }
+    if org.ends_with("-admin") {
         // Repeated, so that reading the result once more changes nothing.
         let org = org.trim_end_matches("-admin");
         if !is_host_name(org) {

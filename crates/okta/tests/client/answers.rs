@@ -137,17 +137,23 @@ async fn links_to_other_origins_are_never_followed() {
 
 #[tokio::test]
 async fn redirects_are_not_followed() {
-    let mut other = TestOrg::saying(answer(200, &[], b"[]")).await;
-    let location = format!("location: {}/api/v1/logs", other.origin);
-    let org = TestOrg::saying(answer(302, &[&location], b"")).await;
+    for status in [301, 302, 303, 307, 308] {
+        let mut other = TestOrg::saying(answer(200, &[], b"[]")).await;
+        let location = format!("location: {}/api/v1/logs", other.origin);
+        let redirect = answer(status, &[&location], b"");
+        let answers = vec![(redirect.clone(), Then::KeepOpen), (redirect, Then::Close)];
+        let org = TestOrg::new(|_| answers).await;
 
-    let failure = fetch(&org).await.unwrap_err();
-
-    assert_eq!(
-        (failure.error.code(), failure.status),
-        ("unexpected_answer", Some(302))
-    );
-    assert!(!other.was_asked());
+        let failure = fetch(&org).await.unwrap_err();
+        assert_eq!(
+            (failure.error.code(), failure.status),
+            ("unexpected_answer", Some(status))
+        );
+        let client = OktaClient::new(config()).unwrap();
+        let failure = client.fetch_org(&org.origin).await.unwrap_err();
+        assert_eq!(failure.error.code(), "not_an_org");
+        assert!(!other.was_asked(), "{status}");
+    }
 }
 
 #[tokio::test]
