@@ -283,10 +283,10 @@ fn strip_admin(name: &mut String) -> Result<(), OriginError> {
         return Err(OriginError::NoOrg(name.clone()));
     }
     let Some((org, suffix)) = okta_suffix(name) else {
-        return match name.ends_with(".com.com") {
-            true => Err(OriginError::SuffixTwice(name.clone())),
-            false => Ok(()),
-        };
+        if name.ends_with(".com.com") {
+            return Err(OriginError::SuffixTwice(name.clone()));
+        }
+        return Ok(());
     };
     if OKTA_SUFFIXES.contains(&org) || okta_suffix(org).is_some() {
         return Err(OriginError::SuffixTwice(name.clone()));

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use egress::Blocked;
+use model::status::Trouble;
 
 use crate::events::Flaw;
 
@@ -173,6 +174,32 @@ pub enum Phase {
 }
 
 impl OktaError {
+    /// What it proves about the credential; `None`: nothing, the world was in the way.
+    pub fn trouble_of_credential(&self) -> Option<Trouble> {
+        match self {
+            Self::BadToken { .. } | Self::UnusableToken => Some(Trouble::TokenRefused),
+            Self::Forbidden { .. } => Some(Trouble::PermissionMissing),
+            Self::NotAnOrg { .. } | Self::NotFound { .. } => Some(Trouble::NotAnOrg),
+            Self::Blocked(_) => Some(Trouble::DomainNotAllowed),
+            Self::RateLimited { .. }
+            | Self::Concurrency
+            | Self::CursorRefused { .. }
+            | Self::ForeignCursor { .. }
+            | Self::ForeignLink { .. }
+            | Self::BadRequest { .. }
+            | Self::Unexpected { .. }
+            | Self::Malformed(_)
+            | Self::TooLarge { .. }
+            | Self::Server { .. }
+            | Self::Undecodable
+            | Self::Timeout { .. }
+            | Self::Cut
+            | Self::Transport { .. }
+            | Self::Tls { .. }
+            | Self::Dns { .. } => None,
+        }
+    }
+
     /// A stable name for logs, metrics and the status of a source.
     pub fn code(&self) -> &'static str {
         match self {

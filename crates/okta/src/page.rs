@@ -13,7 +13,8 @@ use crate::rate::RateHeaders;
 /// The most events Okta puts into a page.
 pub const MAX_LIMIT: u32 = 1000;
 
-/// Which page to ask for. All are polling requests: in the order in which Okta persisted the events.
+/// Which page to ask for. All but [`Latest`](Self::Latest) are polling requests: in the order in which
+/// Okta persisted the events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PageRequest {
     /// The first page of a reading.
@@ -33,6 +34,15 @@ pub enum PageRequest {
         cursor: Cursor,
         /// Rewrites the link's `limit`; `None` leaves the one it was stored with.
         limit: Option<u32>,
+    },
+    /// The newest events, the newest of all first: to look at, not to read on from.
+    Latest {
+        /// From when on, by `published`, inclusive.
+        since: DateTime<Utc>,
+        /// Until when, by `published`.
+        until: DateTime<Utc>,
+        /// How many events at most, 1 to [`MAX_LIMIT`].
+        limit: u32,
     },
 }
 
@@ -66,8 +76,7 @@ impl PageRequest {
                 let mut url = origin.url("/api/v1/logs");
                 let mut query = url.query_pairs_mut();
                 if let Some(since) = since {
-                    // Without milliseconds Okta once returned events from outside the range.
-                    query.append_pair("since", &since.to_rfc3339_opts(SecondsFormat::Millis, true));
+                    query.append_pair("since", &in_millis(*since));
                 }
                 for (name, value) in [("filter", filter), ("q", q)] {
                     if let Some(value) = value {
@@ -89,8 +98,26 @@ impl PageRequest {
                 let link = link::with_limit(cursor, *limit);
                 pinned(origin, link.as_str()).map_err(|host| OktaError::ForeignCursor { host })
             }
+            Self::Latest {
+                since,
+                until,
+                limit,
+            } => {
+                let mut url = origin.url("/api/v1/logs");
+                url.query_pairs_mut()
+                    .append_pair("since", &in_millis(*since))
+                    .append_pair("until", &in_millis(*until))
+                    .append_pair("sortOrder", "DESCENDING")
+                    .append_pair("limit", &limit.to_string());
+                Ok(url)
+            }
         }
     }
+}
+
+/// Without milliseconds Okta once returned events from outside the range.
+fn in_millis(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// Takes the next link of an answer, if it stays on the origin.
@@ -152,6 +179,19 @@ mod tests {
             limit: 1,
         };
         assert_eq!(bare.url(&origin()).unwrap().query(), Some("limit=1"));
+        let at = |ms| DateTime::from_timestamp_millis(ms).unwrap();
+        let latest = PageRequest::Latest {
+            since: at(1_767_323_045_000),
+            until: at(1_767_326_645_007),
+            limit: 100,
+        };
+        assert_eq!(
+            latest.url(&origin()).unwrap().query(),
+            Some(
+                "since=2026-01-02T03%3A04%3A05.000Z&until=2026-01-02T04%3A04%3A05.007Z\
+                 &sortOrder=DESCENDING&limit=100"
+            )
+        );
     }
 
     #[test]

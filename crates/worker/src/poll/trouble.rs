@@ -123,10 +123,8 @@ fn detail(failure: &Failure) -> String {
 
 /// The trouble of a credential that a failure proves, if it proves one.
 pub(crate) fn failure_of_credential(failure: &Failure) -> Option<(Trouble, String)> {
-    match of_first_contact(failure) {
-        Handled::Refused(trouble, detail) => Some((trouble, detail)),
-        _ => None,
-    }
+    let trouble = failure.error.trouble_of_credential()?;
+    Some((trouble, detail(failure)))
 }
 
 #[cfg(test)]
