@@ -2,7 +2,9 @@
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::handlers::{api_keys, credentials, destinations, jobs, routes, service, sources};
+use crate::handlers::{
+    api_keys, credential_tests, credentials, destinations, jobs, routes, service, sources,
+};
 
 /// Registers every endpoint.
 pub(crate) fn all(config: &mut ServiceConfig<'_>) {
@@ -12,6 +14,8 @@ pub(crate) fn all(config: &mut ServiceConfig<'_>) {
         .service(credentials::get::get_credential)
         .service(credentials::update::update_credential)
         .service(credentials::delete::delete_credential)
+        .service(credentials::test::test_credential)
+        .service(credential_tests::create::create_credential_test)
         .service(sources::create::create_source)
         .service(sources::list::list_sources)
         .service(sources::get::get_source)

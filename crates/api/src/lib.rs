@@ -14,6 +14,7 @@ mod conditional;
 mod config;
 mod endpoints;
 mod fields;
+mod gate;
 mod gauges;
 mod handlers;
 mod hint;
@@ -30,8 +31,9 @@ mod state;
 mod suggest;
 mod surface;
 mod trace;
+mod trial;
 
 pub use config::ApiConfig;
 pub use openapi::{openapi, openapi_json, openapi_v30_json};
 pub use server::{Probes, serve, serve_probes};
-pub use state::{ApiState, RenderMetrics};
+pub use state::{ApiState, OktaAccess, RenderMetrics};

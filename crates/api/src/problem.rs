@@ -6,6 +6,7 @@
 mod document;
 
 use std::fmt;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
@@ -40,6 +41,7 @@ pub(crate) enum Kind {
     BodyTooLarge,
     UnsupportedMediaType,
     InvalidFields,
+    TooManyTests,
     Internal,
     Unavailable,
     NotReady,
@@ -119,6 +121,11 @@ impl Kind {
                 "invalid_fields",
                 "Some fields are not valid",
             ),
+            Self::TooManyTests => (
+                S::TOO_MANY_REQUESTS,
+                "too_many_tests",
+                "Too many tests at the same time",
+            ),
             Self::Internal => (
                 S::INTERNAL_SERVER_ERROR,
                 "internal",
@@ -190,6 +197,17 @@ impl Problem {
         Self {
             header: Some(("allow", allow.to_owned())),
             ..Self::new(Kind::MethodNotAllowed, detail)
+        }
+    }
+
+    /// Tests of this tenant are under way already, or were too many.
+    pub(crate) fn too_many_tests(wait: Duration) -> Self {
+        let seconds = wait.as_secs().max(1);
+        let detail =
+            format!("too many tests at once or in the last minute; try again in {seconds} s");
+        Self {
+            header: Some(("retry-after", seconds.to_string())),
+            ..Self::new(Kind::TooManyTests, detail)
         }
     }
 

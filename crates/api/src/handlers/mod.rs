@@ -1,6 +1,8 @@
 //! The endpoints, one file each.
 
 pub(crate) mod api_keys;
+pub(crate) mod check;
+pub(crate) mod credential_tests;
 pub(crate) mod credentials;
 pub(crate) mod destinations;
 pub(crate) mod docs;

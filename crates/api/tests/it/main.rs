@@ -7,6 +7,8 @@ mod bad_input;
 #[cfg(test)]
 mod bodies;
 #[cfg(test)]
+mod credential_tests;
+#[cfg(test)]
 mod credentials;
 #[cfg(test)]
 mod destinations;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::keys::ApiKey;
-use api::{ApiConfig, ApiState};
+use api::{ApiConfig, ApiState, OktaAccess};
 use forward::{Reach, Registry};
 use model::ids::TenantId;
+use okta::{ClientConfig, OktaClient};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method};
 use secrecy::ExposeSecret;
@@ -137,7 +138,17 @@ impl TestApi {
         let state = ApiState::new(
             store.clone(),
             Arc::new(Registry::new(reach.clone()).unwrap()),
-            reach.allow_hosts,
+            reach.allow_hosts.clone(),
+            OktaAccess {
+                client: OktaClient::new(ClientConfig {
+                    allow_hosts: reach.allow_hosts,
+                    ..ClientConfig::default()
+                })
+                .unwrap(),
+                share: 0.9,
+                probe: Duration::from_mins(15),
+                patience: Duration::from_secs(5),
+            },
             Arc::new(|| "okta_collector_up 1\n".to_owned()),
         );
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -20,7 +20,7 @@ use crate::config::{Config, Environment, Wanted};
 use crate::{demo, output};
 
 pub(crate) use keys::make as make_key;
-pub(crate) use serve::{okta_client, reach, worker_config};
+pub(crate) use serve::{okta_access, okta_client, reach, worker_config};
 pub(crate) use sim::read as read_events;
 
 /// Runs a command to its end.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use api::{ApiConfig, ApiState, Probes};
+use api::{ApiConfig, ApiState, OktaAccess, Probes};
 use forward::{Destinations, Reach, Registry};
 use okta::{ClientConfig, OktaClient};
 use store::{RetentionConfig, Store};
@@ -23,6 +23,9 @@ use crate::{database, shutdown};
 
 /// A worker that has not asked for due jobs for this long is not ready.
 const SILENCE: Duration = Duration::from_secs(30);
+
+/// How long somebody who tests a credential waits at most.
+const TEST: Duration = Duration::from_secs(20);
 
 /// How old the figures of the installation may be that are sent.
 const FRESH: Duration = Duration::from_secs(15);
@@ -106,6 +109,7 @@ impl Service {
             self.store.clone(),
             Arc::clone(&self.destinations),
             self.config.okta.allow_hosts.clone(),
+            okta_access(&self.config)?,
             Arc::clone(&self.metrics),
         );
         tracing::info!("the API listens on http://{address}");
@@ -227,6 +231,16 @@ pub(crate) fn okta_client(config: &Config) -> anyhow::Result<OktaClient> {
         ..ClientConfig::default()
     });
     Ok(client?)
+}
+
+/// The same for those who test credentials.
+pub(crate) fn okta_access(config: &Config) -> anyhow::Result<OktaAccess> {
+    Ok(OktaAccess {
+        client: okta_client(config)?,
+        share: config.worker.rate_share,
+        probe: config.worker.probe_interval,
+        patience: TEST,
+    })
 }
 
 /// A worker as the settings describe it.

@@ -18,7 +18,7 @@ use worker::{Health, Worker};
 use super::org::Org;
 use super::place::Place;
 use crate::cli::Role;
-use crate::commands::{make_key, okta_client, reach, worker_config};
+use crate::commands::{make_key, okta_access, okta_client, reach, worker_config};
 use crate::config::Config;
 use crate::{database, telemetry};
 
@@ -147,7 +147,13 @@ fn run(
     let metrics = telemetry::start_metrics()?;
     let destinations: Arc<dyn Destinations> = Arc::new(Registry::new(reach(config))?);
     let (allow_hosts, shared) = (config.okta.allow_hosts.clone(), Arc::clone(&destinations));
-    let state = ApiState::new(store.clone(), shared, allow_hosts, metrics);
+    let state = ApiState::new(
+        store.clone(),
+        shared,
+        allow_hosts,
+        okta_access(config)?,
+        metrics,
+    );
     let worker = Worker {
         store: store.clone(),
         okta: okta_client(config)?,
