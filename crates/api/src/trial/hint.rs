@@ -1,16 +1,20 @@
 //! Why Okta refuses a token. Its answer is the same for many causes; what is known besides narrows them.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use model::credential::Secret;
 use okta::Failure;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 
 use super::Known;
 
 /// Okta lets an API token die after so long without use.
 const IDLE: TimeDelta = TimeDelta::days(30);
 
-/// What the looks of an API token tell, if they are odd. Never a part of it.
-pub(crate) fn about_token(token: &SecretString) -> Option<&'static str> {
+/// What the looks of a secret tell, if they are odd. Never a part of it.
+pub(super) fn about_looks(secret: &Secret) -> Option<&'static str> {
+    let Secret::Ssws(token) = secret else {
+        return None;
+    };
     let token = token.expose_secret();
     if token.starts_with("00T") && token.len() == 20 {
         Some("this looks like the id of a token; its value is shown once, when it is created")
@@ -27,10 +31,10 @@ pub(crate) fn about_token(token: &SecretString) -> Option<&'static str> {
 pub(super) fn about_refusal(
     failure: &Failure,
     known: Known<'_>,
-    hint: Option<&'static str>,
+    secret: &Secret,
     now: DateTime<Utc>,
 ) -> (&'static str, String) {
-    match (known.last_used_at, hint) {
+    match (known.last_used_at, about_looks(secret)) {
         (Some(used), _) if now - used >= IDLE => (
             "token_expired",
             format!(
@@ -60,7 +64,7 @@ mod tests {
 
     #[test]
     fn odd_looks_are_told_without_the_token() {
-        let about = |token: &str| about_token(&SecretString::from(token));
+        let about = |token: &str| about_looks(&Secret::Ssws(token.into()));
         assert_eq!(about("00QCjAl4MlV-WPXMabcdefghij0HmjFx-vbGuaXYZ1"), None);
         for (token, word) in [
             ("00T1lxx2xxABCDEFG0h7", "id of a token"),

@@ -10,6 +10,7 @@ mod report;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use model::credential::Secret;
 use model::origin::Origin;
 use okta::{Auth, Failure, ForbiddenKind, OktaError, OrgInfo, Page, PageRequest};
 use store::{BudgetKey, Grant, Store, StoreError, WindowSeen};
@@ -17,7 +18,6 @@ use tokio::time::timeout;
 
 use crate::state::OktaAccess;
 
-pub(crate) use hint::about_token;
 pub(crate) use report::{RateSeen, Report, Step};
 
 /// A wait for the budget that a person does not mind.
@@ -46,10 +46,8 @@ pub(crate) struct Budget<'a> {
 pub(crate) struct Trial<'a> {
     pub(crate) okta: &'a OktaAccess,
     pub(crate) origin: &'a Origin,
-    pub(crate) auth: &'a Auth,
+    pub(crate) secret: &'a Secret,
     pub(crate) known: Known<'a>,
-    /// Something about the secret's looks that explains a refusal.
-    pub(crate) hint: Option<&'static str>,
     /// Without one its requests are not counted.
     pub(crate) budget: Option<Budget<'a>>,
     pub(crate) now: DateTime<Utc>,
@@ -153,7 +151,8 @@ impl Trial<'_> {
                 report.refuse(Step::RateLimit, failure);
             }
             OktaError::BadToken { .. } => {
-                let (code, detail) = hint::about_refusal(&failure, self.known, self.hint, self.now);
+                let (code, detail) =
+                    hint::about_refusal(&failure, self.known, self.secret, self.now);
                 report.refuse_as(Step::Token, code, detail, failure);
             }
             OktaError::Forbidden { kind, .. } if *kind != ForbiddenKind::NoSession => {
@@ -208,10 +207,11 @@ impl Trial<'_> {
                 tokio::time::sleep(wait).await;
             }
         }
+        let auth = Auth::from(self.secret);
         let answer = self
             .okta
             .client
-            .fetch_page(self.origin, self.auth, &request)
+            .fetch_page(self.origin, &auth, &request)
             .await;
         if let Some(budget) = &self.budget {
             let rate = match &answer {

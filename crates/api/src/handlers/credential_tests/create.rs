@@ -1,7 +1,7 @@
 //! `POST /v1/credential-tests`
 
 use actix_web::{HttpResponse, post, web};
-use okta::Auth;
+use model::credential::Secret;
 use utoipa::ToSchema;
 
 use super::CredentialTest;
@@ -11,7 +11,7 @@ use crate::body::Body;
 use crate::handlers::credentials::read_domain;
 use crate::problem::Problem;
 use crate::state::ApiState;
-use crate::trial::{Known, Report, Step, Trial, about_token};
+use crate::trial::{Known, Report, Step, Trial};
 
 /// A credential to be tried, without storing it
 #[derive(ToSchema)]
@@ -54,13 +54,11 @@ pub(crate) async fn create_credential_test(
                 .gate
                 .enter(caller.tenant)
                 .map_err(Problem::too_many_tests)?;
-            let hint = about_token(&token);
             let trial = Trial {
                 okta: &state.okta,
                 origin: &origin,
-                auth: &Auth::Ssws(token),
+                secret: &Secret::Ssws(token),
                 known: Known::default(),
-                hint,
                 budget: None,
                 now: state.store.clock().await?,
             };

@@ -3,7 +3,6 @@
 use actix_web::{HttpResponse, post, web};
 use model::ids::{CredentialId, TenantId};
 use model::origin::Origin;
-use okta::Auth;
 use store::{BudgetKey, CredentialSecret};
 
 use crate::answer::plain;
@@ -12,7 +11,7 @@ use crate::handlers::credential_tests::CredentialTest;
 use crate::path_id::PathId;
 use crate::problem::Problem;
 use crate::state::ApiState;
-use crate::trial::{Budget, Known, Report, Step, Trial, about_token};
+use crate::trial::{Budget, Known, Report, Step, Trial};
 
 /// Test a stored credential
 ///
@@ -46,8 +45,8 @@ pub(crate) async fn test_credential(
 
 async fn run(state: &ApiState, secret: &CredentialSecret) -> Result<Report, Problem> {
     let credential = &secret.credential;
-    let token = match &secret.token {
-        Ok(token) => token.clone(),
+    let opened = match &secret.opened {
+        Ok(opened) => opened,
         Err(error) => {
             return Ok(Report::failed(
                 Step::Token,
@@ -67,16 +66,14 @@ async fn run(state: &ApiState, secret: &CredentialSecret) -> Result<Report, Prob
             ));
         }
     };
-    let hint = about_token(&token);
     let trial = Trial {
         okta: &state.okta,
         origin: &origin,
-        auth: &Auth::Ssws(token),
+        secret: opened,
         known: Known {
             org_id: credential.org_id.as_deref(),
             last_used_at: credential.last_used_at,
         },
-        hint,
         budget: Some(Budget {
             store: &state.store,
             key: BudgetKey::of(credential),
