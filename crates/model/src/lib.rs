@@ -1,6 +1,7 @@
 //! Words and rules of the collector: identifiers, what a credential, source or job may say, when a
 //! job runs again, how a status is told. Pure: no I/O, no clock, no chance; those are arguments.
 
+pub mod budget;
 pub mod credential;
 pub mod cursor;
 pub mod duration;

@@ -128,9 +128,9 @@ const GAUGES: &str = "WITH t AS (SELECT collector_now() AS now), \
  c AS (SELECT state, count(*) AS count FROM credentials GROUP BY state), \
  e AS (SELECT tenant_id AS tenant, id, extract(epoch FROM last_used_at + interval '30 days' - t.now)::float8 AS left \
      FROM t, credentials WHERE kind = 'ssws' AND last_used_at IS NOT NULL ORDER BY last_used_at LIMIT $1), \
- b AS (SELECT c.tenant_id AS tenant, c.id, greatest(b.left_over, 0)::float8 / b.limit_seen AS left \
+ b AS (SELECT c.tenant_id AS tenant, c.id, b.left_over::float8 / b.limit_seen AS left \
      FROM t, budgets b JOIN credentials c ON c.tenant_id = b.tenant_id AND c.origin = b.origin AND c.fingerprint = b.fingerprint \
-     WHERE b.resets_at > t.now AND b.limit_seen > 0 ORDER BY 3 LIMIT $1), \
+     WHERE b.ends_at > t.now AND b.limit_seen > 0 ORDER BY 3 LIMIT $1), \
  r AS MATERIALIZED (SELECT r.tenant_id AS tenant, r.id, sum(greatest(l.next_number - p.number, 0))::bigint AS pending, \
      CASE WHEN bool_or(l.next_number > p.number) THEN extract(epoch FROM max(t.now) - coalesce(r.last_success_at, r.created_at))::float8 ELSE 0 END AS waiting \
      FROM t, routes r JOIN route_positions p ON p.tenant_id = r.tenant_id AND p.route_id = r.id \

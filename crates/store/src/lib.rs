@@ -42,7 +42,7 @@ mod workers;
 
 pub use api_keys::{ApiKey, NewApiKey};
 pub use batches::{Batch, BatchHead};
-pub use budgets::{BudgetKey, Grant, WindowSeen};
+pub use budgets::{BudgetKey, Draw};
 pub use credential_secret::CredentialSecret;
 pub use credentials::{Credential, CredentialChange, NewCredential};
 pub use dead_letters::{DeadEvent, DeadKind, DeadLetter};

@@ -167,8 +167,8 @@ impl Store {
                 l.last_event_at, l.newest_published, l.stored, l.fallbacks, \
                 (SELECT count(*) FROM quarantined_pages q WHERE q.tenant_id = s.tenant_id AND q.source_id = s.id) AS quarantined, \
                 CASE WHEN h.owner IS NOT NULL OR h.paused THEN NULL ELSE h.run_at END AS next_poll_at, h.owner IS NOT NULL AS polling_now, h.lost, \
-                CASE WHEN b.resets_at > collector_now() THEN b.left_over END AS budget_left, b.limit_seen AS budget_limit, \
-                CASE WHEN b.resets_at > collector_now() THEN b.resets_at END AS budget_resets_at \
+                CASE WHEN b.ends_at > collector_now() THEN b.left_over END AS budget_left, nullif(b.limit_seen, 0) AS budget_limit, \
+                CASE WHEN b.ends_at > collector_now() THEN b.ends_at END AS budget_resets_at \
              FROM sources s JOIN credentials c ON c.tenant_id = s.tenant_id AND c.id = s.credential_id \
              JOIN logs l ON l.tenant_id = s.tenant_id AND l.source_id = s.id AND l.kind = 'live' \
              JOIN jobs j ON j.kind = $3 AND j.subject_id = s.id JOIN job_schedule h ON h.job_id = j.id \

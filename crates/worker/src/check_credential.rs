@@ -3,14 +3,16 @@
 
 use std::time::Duration;
 
+use model::budget::Priority;
 use model::ids::CredentialId;
 use model::job::{Lease, Outcome};
 use model::origin::Origin;
 use okta::{Auth, Failure, PageRequest};
-use store::{BudgetKey, Credential, Grant, StoreError};
+use store::{BudgetKey, StoreError};
 
+use crate::budget::{Asked, Budget};
 use crate::context::{Context, Ran};
-use crate::poll::{failure_of_credential, window};
+use crate::poll::failure_of_credential;
 
 pub(crate) async fn run(context: &Context, lease: &Lease) -> Result<Ran, StoreError> {
     let again = Outcome::Done {
@@ -33,10 +35,14 @@ pub(crate) async fn run(context: &Context, lease: &Lease) -> Result<Ran, StoreEr
         // Its sources ask Okta anyway.
         return Ok(again);
     }
-    if let Grant::Wait(wait) = store.take_request(&BudgetKey::of(&credential)).await? {
-        return Ok(Outcome::Snoozed { wait }.into());
-    }
-    match probe(context, &credential, &origin, &Auth::from(&secret)).await? {
+    let budget = context.budgets.open(BudgetKey::of(&credential));
+    let probed = probe(context, &budget, &origin, &Auth::from(&secret)).await;
+    budget.close().await?;
+    let answer = match probed? {
+        Probed::Wait(wait) => return Ok(Outcome::Snoozed { wait }.into()),
+        Probed::Answered(answer) => answer,
+    };
+    match answer {
         Ok(org) => {
             tracing::info!("okta accepts the credential again");
             store
@@ -61,28 +67,30 @@ pub(crate) async fn run(context: &Context, lease: &Lease) -> Result<Ran, StoreEr
     Ok(again)
 }
 
-/// Asks for the org and for one event. Okta's answer, or the database's failure.
+/// What a probe brought.
+enum Probed {
+    /// Okta's answer: the org, or what is wrong.
+    Answered(Result<String, Box<Failure>>),
+    /// The budget says to wait; nothing was asked.
+    Wait(Duration),
+}
+
+/// Asks for the org and for one event.
 async fn probe(
     context: &Context,
-    credential: &Credential,
+    budget: &Budget,
     origin: &Origin,
     auth: &Auth,
-) -> Result<Result<String, Box<Failure>>, StoreError> {
+) -> Result<Probed, StoreError> {
     let okta = &context.worker.okta;
+    // In another bucket than the log.
     let org = match okta.fetch_org(origin).await {
         Ok(org) => org.id,
-        Err(failure) => {
-            context
-                .worker
-                .store
-                .note_window(
-                    &BudgetKey::of(credential),
-                    None,
-                    context.worker.config.share,
-                )
-                .await?;
-            return Ok(Err(failure));
-        }
+        Err(failure) => return Ok(Probed::Answered(Err(failure))),
+    };
+    let permit = match budget.ask(Priority::Live).await? {
+        Asked::Go(permit) => permit,
+        Asked::Wait(wait) => return Ok(Probed::Wait(wait)),
     };
     let since = context.wall.now()
         - chrono::TimeDelta::from_std(Duration::from_mins(1)).unwrap_or_default();
@@ -92,24 +100,18 @@ async fn probe(
         q: None,
         limit: 1,
     };
-    let answer = okta.fetch_page(origin, auth, &request).await;
-    let rate = answer
-        .as_ref()
-        .map_or_else(|failure| failure.rate.as_ref(), |page| Some(&page.rate));
-    context.metrics.asked(
-        answer
-            .as_ref()
-            .map_or_else(|failure| failure.error.code(), |_| "ok"),
-    );
-    let seen = rate.and_then(window);
-    context
-        .worker
-        .store
-        .note_window(
-            &BudgetKey::of(credential),
-            seen,
-            context.worker.config.share,
-        )
-        .await?;
-    Ok(answer.map(|_| org))
+    Ok(Probed::Answered(
+        match okta.fetch_page(origin, auth, &request).await {
+            Ok(page) => {
+                context.metrics.asked("ok");
+                budget.heard_page(permit, &page).await?;
+                Ok(org)
+            }
+            Err(failure) => {
+                context.metrics.asked(failure.error.code());
+                budget.heard_failure(permit, &failure).await?;
+                Err(failure)
+            }
+        },
+    ))
 }

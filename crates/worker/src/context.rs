@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::Worker;
+use crate::budget::Budgets;
 use crate::lanes::Hint;
 use crate::metrics::Metrics;
 use crate::wall::Wall;
@@ -18,6 +19,7 @@ pub(crate) struct Context {
     pub(crate) worker: Worker,
     pub(crate) metrics: Metrics,
     pub(crate) wall: Wall,
+    pub(crate) budgets: Budgets,
     /// The process is to end: finish at the next checkpoint.
     pub(crate) stop: CancellationToken,
     pub(crate) hints: mpsc::UnboundedSender<Hint>,

@@ -5,6 +5,7 @@
 //! moment: its leases run out, another one goes on at the last commit, and at most one delivery
 //! batch per route is sent again.
 
+mod budget;
 mod check_credential;
 mod completions;
 mod context;

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::Worker;
+use crate::budget::Budgets;
 use crate::completions::{End, What, write_ends};
 use crate::context::Context;
 use crate::execute::execute;
@@ -61,6 +62,7 @@ pub(crate) async fn run(worker: Worker, stop: CancellationToken) -> Result<(), S
         context: Context {
             metrics: metrics.clone(),
             wall: Wall::default(),
+            budgets: Budgets::new(store.clone(), config.share),
             stop,
             hints: hints.clone(),
             worker,
@@ -322,6 +324,7 @@ mod tests {
             context: Context {
                 metrics: Metrics::default(),
                 wall: Wall::default(),
+                budgets: Budgets::new(worker.store.clone(), 0.9),
                 stop: CancellationToken::new(),
                 hints,
                 worker,

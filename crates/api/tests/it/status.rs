@@ -57,7 +57,7 @@ async fn the_check_mark_needs_both_halves() {
         "UPDATE credentials SET state = 'valid'; \
          UPDATE logs SET last_poll_at = collector_now(), last_success_at = collector_now(), last_event_at = collector_now(), \
             newest_published = collector_now() - interval '90 s', stored = 26, fallbacks = 1; \
-         INSERT INTO budgets (tenant_id, origin, fingerprint, left_over, resets_at, limit_seen) \
+         INSERT INTO budgets (tenant_id, origin, fingerprint, left_over, ends_at, limit_seen) \
             SELECT tenant_id, origin, fingerprint, 55, collector_now() + interval '1 min', 60 FROM credentials",
     )
     .await;

@@ -103,9 +103,13 @@ impl House {
     }
 
     pub(crate) async fn credential_with(&self, name: &str, token: &str) -> Credential {
+        self.credential_at(name, name, token).await
+    }
+
+    pub(crate) async fn credential_at(&self, name: &str, org: &str, token: &str) -> Credential {
         let new = NewCredential {
             name: name.to_owned(),
-            origin: format!("https://{name}.okta.com"),
+            origin: format!("https://{org}.okta.com"),
             secret: Secret::Ssws(token.into()),
         };
         self.store

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use model::budget::{Heard, Report};
 use model::ids::{CredentialId, SourceId};
 use model::job::JobKind;
-use store::{BudgetKey, WindowSeen};
+use store::BudgetKey;
 
 use crate::common::{Events, HOUR, House};
 
@@ -36,17 +37,18 @@ async fn ages_and_backlogs_are_those_of_the_tables() {
     time.advance(2 * HOUR).await;
     // A window that is open now.
     let budget = BudgetKey::of(&credential);
-    house.store.take_request(&budget).await.unwrap();
-    let seen = WindowSeen {
+    let heard = Heard {
         limit: 100,
         remaining: 40,
+        reset: 1000,
         resets_in: Duration::from_secs(50),
     };
-    house
-        .store
-        .note_window(&budget, Some(seen), 0.9)
-        .await
-        .unwrap();
+    let report = Report {
+        heard: Some(heard),
+        ..Report::default()
+    };
+    let settled = house.store.settle_requests(&budget, 0.9, &report);
+    settled.await.unwrap();
 
     let gauges = house.store.gauges(10).await.unwrap();
 

@@ -6,11 +6,12 @@ use testkit::postgres::TestDb;
 use tokio_postgres::Client;
 
 /// Tables that only SQL text speaks of; all others are in `src/schema.rs`.
-const SQL_ONLY: [&str; 8] = [
+const SQL_ONLY: [&str; 9] = [
     "batches",
     "kept_batches",
     "batch_ids",
     "budgets",
+    "org_blocks",
     "jobs",
     "job_lanes",
     "job_schedule",

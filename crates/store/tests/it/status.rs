@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use model::budget::{Heard, Report};
 use model::ids::{CredentialId, SourceId};
 use model::job::JobKind;
 use model::status::{Rung, Trouble};
-use store::{BudgetKey, NewQuarantine, Settled, SourceStatus, StoreError, WindowSeen};
+use store::{BudgetKey, NewQuarantine, Settled, SourceStatus, StoreError};
 
 use crate::common::{DAY, Events, HOUR, House, LEASE, MINUTE, done, route_id};
 
@@ -190,17 +191,18 @@ async fn the_budget_shows_while_its_window_lasts() {
         .unwrap();
     let key = BudgetKey::of(&credential);
     assert_eq!(status(&house, &source).await.polling.budget_left, None);
-    house.store.take_request(&key).await.unwrap();
-    let seen = WindowSeen {
+    let heard = Heard {
         limit: 60,
         remaining: 59,
+        reset: 1000,
         resets_in: MINUTE,
     };
-    house
-        .store
-        .note_window(&key, Some(seen), 1.0)
-        .await
-        .unwrap();
+    let report = Report {
+        heard: Some(heard),
+        ..Report::default()
+    };
+    let settled = house.store.settle_requests(&key, 1.0, &report);
+    settled.await.unwrap();
     let polling = status(&house, &source).await.polling;
     assert_eq!(
         (polling.budget_left, polling.budget_limit),

@@ -19,9 +19,9 @@ use model::status::Trouble;
 use okta::Auth;
 use store::{BudgetKey, Log, PollContext, StoreError};
 
+use crate::budget::Budget;
 use crate::context::{Context, Ran, backoff_for};
 use query::Query;
-pub(crate) use query::window;
 use trouble::Handled;
 pub(crate) use trouble::failure_of_credential;
 
@@ -34,7 +34,7 @@ struct Poll<'a> {
     query: Query,
     origin: Origin,
     auth: Auth,
-    budget: BudgetKey,
+    budget: &'a Budget,
     begun: Instant,
     pages: usize,
     /// The credential has been noted as accepted in this poll.
@@ -73,6 +73,9 @@ pub(crate) async fn run(context: &Context, lease: &Lease) -> Result<Ran, StoreEr
         return Ok(until_next.into());
     };
     store.poll_begun(&about.log).await?;
+    let budget = context
+        .budgets
+        .open(BudgetKey::of(&about.secret.credential));
     let poll = Poll {
         context,
         lease,
@@ -80,14 +83,16 @@ pub(crate) async fn run(context: &Context, lease: &Lease) -> Result<Ran, StoreEr
         query: Query::of(&about.source),
         origin,
         auth,
-        budget: BudgetKey::of(&about.secret.credential),
+        budget: &budget,
         about,
         begun: Instant::now(),
         pages: 0,
         accepted: false,
         restarted: false,
     };
-    Ok(poll.run().await?.into())
+    let ran = poll.run().await;
+    budget.close().await?;
+    Ok(ran?.into())
 }
 
 async fn note(

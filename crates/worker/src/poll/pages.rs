@@ -1,14 +1,16 @@
 //! Reading on, page by page, the next one under way while one is being stored.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use model::budget::Priority;
 use model::point::Point;
-use okta::{Failure, OktaError, Page};
-use store::{Appended, Grant, Log, StoreError};
+use okta::{Failure, Page};
+use store::{Appended, Log, StoreError};
 use tracing::Instrument;
 
 use super::trouble::{self, Handled};
-use super::{Poll, page, query};
+use super::{Poll, page};
+use crate::budget::Asked;
 use crate::context::backoff_for;
 
 /// After so many pages or so long a poll yields its slot and is due again at once.
@@ -74,32 +76,25 @@ impl Poll<'_> {
 
     /// One request at the position of a log, if the budget allows it.
     async fn fetch(&self, log: &Log, limit: u32) -> Result<Fetched, StoreError> {
-        let store = &self.context.worker.store;
-        let asked = Instant::now();
-        while let Grant::Wait(wait) = store.take_request(&self.budget).await? {
-            if asked.elapsed() + wait > SHORT {
-                return Ok(Fetched::Wait(wait));
-            }
-            tokio::time::sleep(wait).await;
-        }
+        let permit = match self.budget.ask_within(Priority::Live, SHORT).await? {
+            Asked::Go(permit) => permit,
+            Asked::Wait(wait) => return Ok(Fetched::Wait(wait)),
+        };
         let now = self.context.wall.now();
         let request = self.query.request(log, &self.about.source, now, limit);
         let okta = &self.context.worker.okta;
         let answer = okta.fetch_page(&self.origin, &self.auth, &request).await;
-        let (rate, word) = match &answer {
-            Ok(page) => (Some(&page.rate), "ok"),
-            Err(failure) => (failure.rate.as_ref(), failure.error.code()),
-        };
-        self.context.metrics.asked(word);
-        let refused = matches!(&answer, Err(failure) if matches!(failure.error, OktaError::RateLimited { .. }));
-        let seen = rate
-            .and_then(query::window)
-            .map(|seen| query::after_refusal(seen, refused));
-        let share = self.context.worker.config.share;
-        store.note_window(&self.budget, seen, share).await?;
         Ok(match answer {
-            Ok(page) => Fetched::Page(Box::new(page)),
-            Err(failure) => Fetched::Failed(failure),
+            Ok(page) => {
+                self.context.metrics.asked("ok");
+                self.budget.heard_page(permit, &page).await?;
+                Fetched::Page(Box::new(page))
+            }
+            Err(failure) => {
+                self.context.metrics.asked(failure.error.code());
+                self.budget.heard_failure(permit, &failure).await?;
+                Fetched::Failed(failure)
+            }
         })
     }
 

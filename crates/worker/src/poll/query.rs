@@ -1,12 +1,9 @@
-//! What to ask Okta for: the first request or the next link, how many events, and what the answer
-//! says about the window.
-
-use std::time::Duration;
+//! What to ask Okta for: the first request or the next link, and how many events.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use model::cursor::Cursor;
-use okta::{PageRequest, RateHeaders};
-use store::{Log, Source, WindowSeen};
+use okta::PageRequest;
+use store::{Log, Source};
 
 /// Okta keeps events for this long; an older `since` may be refused.
 const KEPT: TimeDelta = TimeDelta::days(90);
@@ -14,10 +11,6 @@ const KEPT: TimeDelta = TimeDelta::days(90);
 /// A fallback starts this much before the watermark: events may be dated up to 5 minutes ahead of
 /// their persistence, which is what `since` compares.
 const OVERLAP: TimeDelta = TimeDelta::minutes(10);
-
-/// Okta's windows last a minute. A reset further away than this is not believed: a wrong clock or
-/// header must not silence a source.
-pub(super) const LONGEST_WINDOW: Duration = Duration::from_mins(10);
 
 /// The query of a source, as far as a cursor is bound to it.
 #[derive(Debug)]
@@ -90,30 +83,6 @@ pub(super) fn limit_after(malformed: i32) -> u32 {
     }
 }
 
-/// The window that an answer's headers describe, if they do. A limit of 0 is no window: that is how
-/// Okta marks its concurrency limit.
-pub(crate) fn window(rate: &RateHeaders) -> Option<WindowSeen> {
-    let limit = rate.limit.filter(|limit| *limit > 0)?;
-    Some(WindowSeen {
-        limit,
-        remaining: rate.remaining?,
-        resets_in: rate.resets_in()?.min(LONGEST_WINDOW),
-    })
-}
-
-/// After a 429 nothing is left, whatever else the headers say, and the next window is not met early.
-pub(super) fn after_refusal(seen: WindowSeen, refused: bool) -> WindowSeen {
-    if refused {
-        WindowSeen {
-            remaining: 0,
-            resets_in: seen.resets_in.max(Duration::from_secs(1)),
-            ..seen
-        }
-    } else {
-        seen
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,18 +119,6 @@ mod tests {
             ),
             at("2026-06-01T10:55:00Z")
         );
-    }
-
-    #[test]
-    fn a_reset_in_the_far_future_is_not_believed() {
-        let rate = RateHeaders {
-            limit: Some(10),
-            remaining: Some(0),
-            reset_epoch: Some(i64::MAX),
-            date: Some(at("2026-06-01T12:00:00Z")),
-            retry_after: None,
-        };
-        assert_eq!(window(&rate).unwrap().resets_in, LONGEST_WINDOW);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use model::status::Trouble;
 use okta::{Failure, OktaError, Phase, Salvage};
 
-use super::query::LONGEST_WINDOW;
+use crate::budget::LONGEST_WINDOW;
 use crate::context::readable;
 
 /// What to do next.
