@@ -179,7 +179,7 @@ impl Budget {
         heard: Option<Heard>,
     ) -> Result<(), StoreError> {
         let mut purse = self.purse.lock().await;
-        purse.note(permit, answered, heard, self.all.share);
+        purse.note(&permit, answered, heard, self.all.share);
         if purse.spent() {
             // Others may be waiting for what was said.
             let report = purse.report();
@@ -258,7 +258,7 @@ impl Purse {
         }
     }
 
-    fn note(&mut self, permit: Permit, answered: bool, heard: Option<Heard>, share: f64) {
+    fn note(&mut self, permit: &Permit, answered: bool, heard: Option<Heard>, share: f64) {
         if permit.window >= self.report.window {
             self.about(permit.window);
             self.report.used += 1;

@@ -29,7 +29,7 @@ fn heard(limit: u32, remaining: u32, reset: i64) -> Heard {
         limit,
         remaining,
         reset,
-        resets_in: Duration::from_secs(60),
+        resets_in: Duration::from_mins(1),
     }
 }
 
@@ -79,7 +79,7 @@ async fn a_window_is_used_up_waited_for_and_begun_again() {
     let (house, time, key) = budget().await;
     begin(&house, &key, heard(60, 59, 1000)).await;
     assert_eq!(granted(&house, &key, ONE).await, 53);
-    time.advance(Duration::from_secs(60)).await;
+    time.advance(Duration::from_mins(1)).await;
     assert_eq!(
         granted(&house, &key, ONE).await,
         0,
