@@ -3,6 +3,7 @@
 //! The host is asked who it is before anything secret is sent to it. At most two requests go to the log.
 //! What Okta refuses is a result. Nothing is written here; a test that is broken off leaves nothing behind.
 
+mod budget;
 mod hint;
 mod look;
 mod report;
@@ -13,17 +14,13 @@ use chrono::{DateTime, Utc};
 use model::credential::Secret;
 use model::origin::Origin;
 use okta::{Auth, Failure, ForbiddenKind, OktaError, OrgInfo, Page, PageRequest};
-use store::{BudgetKey, Grant, Store, StoreError, WindowSeen};
+use store::StoreError;
 use tokio::time::timeout;
 
 use crate::state::OktaAccess;
 
+pub(crate) use budget::Budget;
 pub(crate) use report::{RateSeen, Report, Step};
-
-/// A wait for the budget that a person does not mind.
-const SHORT: Duration = Duration::from_secs(2);
-/// A reset further away than this is not believed.
-const LONGEST_WINDOW: Duration = Duration::from_mins(10);
 
 /// What is known of a stored credential.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,13 +29,6 @@ pub(crate) struct Known<'a> {
     pub(crate) org_id: Option<&'a str>,
     /// When Okta last accepted it.
     pub(crate) last_used_at: Option<DateTime<Utc>>,
-}
-
-/// A stored credential's budget.
-#[derive(Debug)]
-pub(crate) struct Budget<'a> {
-    pub(crate) store: &'a Store,
-    pub(crate) key: BudgetKey,
 }
 
 /// One credential to be tried.
@@ -178,7 +168,7 @@ impl Trial<'_> {
     }
 
     fn note_rate(&self, report: &mut Report, rate: Option<&okta::RateHeaders>) {
-        let Some(seen) = rate.and_then(window) else {
+        let Some(seen) = rate.and_then(budget::heard) else {
             return;
         };
         #[expect(
@@ -197,14 +187,11 @@ impl Trial<'_> {
 
     /// One request to the log, if the budget allows it.
     async fn ask(&self, request: PageRequest) -> Result<Asked, StoreError> {
+        let mut window = 0;
         if let Some(budget) = &self.budget {
-            let mut waited = Duration::ZERO;
-            while let Grant::Wait(wait) = budget.store.take_request(&budget.key).await? {
-                waited += wait;
-                if waited > SHORT {
-                    return Ok(Asked::UsedUp(wait));
-                }
-                tokio::time::sleep(wait).await;
+            match budget.draw(self.okta.share).await? {
+                Ok(drawn) => window = drawn,
+                Err(wait) => return Ok(Asked::UsedUp(wait)),
             }
         }
         let auth = Auth::from(self.secret);
@@ -214,28 +201,11 @@ impl Trial<'_> {
             .fetch_page(self.origin, &auth, &request)
             .await;
         if let Some(budget) = &self.budget {
-            let rate = match &answer {
-                Ok(page) => Some(page.rate),
-                Err(failure) => failure.rate,
-            };
-            let seen = rate.as_ref().and_then(window);
-            budget
-                .store
-                .note_window(&budget.key, seen, self.okta.share)
-                .await?;
+            budget.settle(self.okta.share, window, &answer).await?;
         }
         Ok(match answer {
             Ok(page) => Asked::Page(Box::new(page)),
             Err(failure) => Asked::Failed(failure),
         })
     }
-}
-
-/// The window that an answer describes; a limit of 0 marks Okta's concurrency limit.
-fn window(rate: &okta::RateHeaders) -> Option<WindowSeen> {
-    Some(WindowSeen {
-        limit: rate.limit.filter(|limit| *limit > 0)?,
-        remaining: rate.remaining?,
-        resets_in: rate.resets_in()?.min(LONGEST_WINDOW),
-    })
 }
