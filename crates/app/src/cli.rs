@@ -211,17 +211,34 @@ pub(crate) struct Healthcheck {
 const SIM_EXAMPLES: &str = "\
 Examples:
   okta-collector sim --listen 127.0.0.1:9000 --token 00secret --rate 50
-  okta-collector sim --print 200000 --seed 1 > events.ndjson";
+  okta-collector sim --listen 127.0.0.1:9000 --app-key app.pem --app-dpop --control 127.0.0.1:9001
+  okta-collector sim --listen 127.0.0.1:9000 --orgs orgs.json
+  okta-collector sim --print 200000 --seed 1 > events.ndjson
+
+docs/SIMULATOR.md tells the rest: what it shows, several orgs, the control interface.";
 
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["listen", "print"]))]
 pub(crate) struct Sim {
     /// Serve an org at this address
-    #[arg(long, value_name = "ADDR", requires = "token", help_heading = "Serve")]
+    #[arg(long, value_name = "ADDR", help_heading = "Serve")]
     pub(crate) listen: Option<SocketAddr>,
     /// The API token it accepts
     #[arg(long, help_heading = "Serve")]
     pub(crate) token: Option<String>,
+    /// Private key (PEM) of a service app it knows, 0oasimulated0app0001; made if there is no such file
+    #[arg(long, value_name = "FILE", help_heading = "Serve")]
+    pub(crate) app_key: Option<PathBuf>,
+    /// The service app wants DPoP
+    #[arg(long, requires = "app_key", help_heading = "Serve")]
+    pub(crate) app_dpop: bool,
+    /// Several orgs, described as JSON
+    #[arg(long, value_name = "FILE", help_heading = "Serve",
+        conflicts_with_all = ["token", "app_key", "events", "rate", "rate_limit", "window"])]
+    pub(crate) orgs: Option<PathBuf>,
+    /// Serve the control interface at this address; whoever reaches it may do everything
+    #[arg(long, value_name = "ADDR", requires = "listen", help_heading = "Serve")]
+    pub(crate) control: Option<SocketAddr>,
     /// Its events: one JSON object a line
     #[arg(
         long,
@@ -238,6 +255,10 @@ pub(crate) struct Sim {
     #[arg(long, value_name = "N", default_value_t = 120, help_heading = "Serve",
         value_parser = clap::value_parser!(u32).range(2..))]
     pub(crate) rate_limit: u32,
+    /// Seconds of a rate limit window; Okta's have 60
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, help_heading = "Serve",
+        value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub(crate) window: u32,
     /// Serve TLS with this certificate chain (PEM)
     #[arg(
         long,
@@ -255,7 +276,7 @@ pub(crate) struct Sim {
     )]
     pub(crate) tls_key: Option<PathBuf>,
     /// Print so many generated events, one a line, and end
-    #[arg(long, value_name = "N", conflicts_with_all = ["listen", "token", "events", "rate"], help_heading = "Print")]
+    #[arg(long, value_name = "N", conflicts_with_all = ["listen", "token", "app_key", "orgs", "events", "rate"], help_heading = "Print")]
     pub(crate) print: Option<usize>,
     /// Same seed, same events
     #[arg(long, value_name = "S", default_value_t = 1)]

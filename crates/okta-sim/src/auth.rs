@@ -6,6 +6,7 @@
 use chrono::TimeDelta;
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
+use serde::{Deserialize, Serialize};
 
 use crate::errors::ApiError;
 use crate::oauth::AppIndex;
@@ -15,7 +16,8 @@ use crate::rng::Rng;
 const IDLE: TimeDelta = TimeDelta::days(30);
 
 /// What has become of a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TokenState {
     /// May read the log.
     Valid,
@@ -25,10 +27,13 @@ pub enum TokenState {
     OwnerDeactivated,
     /// Its owner has no role that may read the log: 403 E0000006.
     NoRole,
+    /// It is used from outside its network zones: 403 E0000006 (what real orgs answer is not known).
+    OutsideZone,
 }
 
 /// How a request said who it is. The secret itself is never kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AuthorizationKind {
     /// No `Authorization` header.
     Absent,
@@ -113,7 +118,19 @@ struct Token {
     id: String,
     secret: String,
     state: TokenState,
+    created_ms: i64,
     used_ms: i64,
+}
+
+/// A token as the org's admins see it.
+pub(crate) struct TokenView<'a> {
+    pub(crate) id: &'a str,
+    /// From 1.
+    pub(crate) number: usize,
+    pub(crate) created_ms: i64,
+    pub(crate) used_ms: i64,
+    pub(crate) expires_ms: i64,
+    pub(crate) outside_zone: bool,
 }
 
 impl Tokens {
@@ -126,6 +143,7 @@ impl Tokens {
                 id: Rng::new(seed).id("00T", 20),
                 secret: secret.to_owned(),
                 state,
+                created_ms: now_ms,
                 used_ms: now_ms,
             });
         }
@@ -138,6 +156,28 @@ impl Tokens {
 
     pub(crate) fn id(&self, index: TokenIndex) -> Option<&str> {
         self.0.get(index.0).map(|token| token.id.as_str())
+    }
+
+    /// The tokens that are not gone.
+    pub(crate) fn views(&self) -> impl Iterator<Item = TokenView<'_>> {
+        let gone = |state| matches!(state, TokenState::Revoked | TokenState::OwnerDeactivated);
+        let tokens = self.0.iter().enumerate();
+        tokens
+            .filter(move |(_, token)| !gone(token.state))
+            .map(|(at, token)| TokenView {
+                id: &token.id,
+                number: at + 1,
+                created_ms: token.created_ms,
+                used_ms: token.used_ms,
+                expires_ms: token.used_ms.saturating_add(IDLE.num_milliseconds()),
+                outside_zone: token.state == TokenState::OutsideZone,
+            })
+    }
+
+    pub(crate) fn set(&mut self, index: TokenIndex, state: TokenState) {
+        if let Some(token) = self.0.get_mut(index.0) {
+            token.state = state;
+        }
     }
 
     pub(crate) fn set_state(
@@ -179,7 +219,7 @@ impl Tokens {
             TokenState::Revoked | TokenState::OwnerDeactivated => {
                 return Err(ApiError::invalid_token());
             }
-            TokenState::NoRole => return Err(ApiError::no_permission()),
+            TokenState::NoRole | TokenState::OutsideZone => return Err(ApiError::no_permission()),
             TokenState::Valid => {}
         }
         token.used_ms = now_ms;

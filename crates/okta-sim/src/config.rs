@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use serde::Deserialize;
+
 use crate::clock::SimClock;
 use crate::oauth::App;
 use crate::tls::Tls;
@@ -41,9 +43,10 @@ impl Default for SimConfig {
     }
 }
 
-/// One org. Its `Debug` form leaves out the tokens.
+/// One org. Its `Debug` form leaves out the tokens. As JSON, what is left out has its default.
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
-#[derive(Clone)]
+#[derive(Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct OrgConfig {
     /// The org's id as `/.well-known/okta-organization` shows it: `00o` and 17 characters.
     pub id: String,
@@ -131,7 +134,8 @@ impl fmt::Debug for OrgConfig {
 }
 
 /// Requests per minute to `/api/v1/logs`. Headers show the token's share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RateLimits {
     /// What all tokens of the org share.
     pub org: u32,
@@ -157,7 +161,8 @@ impl Default for RateLimits {
 }
 
 /// The windows that requests are counted in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Windows {
     /// Their length in simulated seconds; Okta's have 60. At least 1.
     pub seconds: u32,
@@ -175,7 +180,8 @@ impl Default for Windows {
 }
 
 /// When a window begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum WindowStart {
     /// With the first request after the last window's end.
     FirstRequest,
@@ -187,7 +193,8 @@ pub enum WindowStart {
 }
 
 /// What happens to a `limit` outside 1..=1000.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LimitRule {
     /// 400 E0000001.
     Refuse,
@@ -198,7 +205,7 @@ pub enum LimitRule {
 }
 
 /// What a `since` or `until` that is no date is answered with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub enum BadDate {
     /// 400 E0000030, as seen on real orgs.
     E0000030,
@@ -207,7 +214,8 @@ pub enum BadDate {
 }
 
 /// How `self` and `next` are put into headers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LinkStyle {
     /// One `link` line each, `self` first, as Okta sends them.
     TwoLines,
@@ -216,7 +224,8 @@ pub enum LinkStyle {
 }
 
 /// Events made by the org itself, evenly spread over its time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Rate {
     /// Events per simulated second. All of them stay in memory (about 1.9 kB each), also those of a
     /// clock moved ahead by days.

@@ -73,6 +73,11 @@ impl ApiError {
         )
     }
 
+    pub(crate) fn no_such_token(id: &str) -> Self {
+        let summary = format!("Not found: Resource not found: {id} (Token)");
+        Self::new(StatusCode::NOT_FOUND, "E0000007", summary)
+    }
+
     pub(crate) fn wrong_method() -> Self {
         let summary = "The endpoint does not support the provided HTTP method";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "E0000022", summary)

@@ -7,12 +7,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::{Deserialize, Deserializer};
 use tokio_util::sync::CancellationToken;
 
 use crate::route;
 
 /// What goes wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fault {
     /// 429 as if the token's window were used up.
     RateLimit,
@@ -23,7 +25,7 @@ pub enum Fault {
     /// 500 E0000053, the log service's own.
     LogServiceError,
     /// 500 E0000009 after this much real time; Okta gives a query 30 s.
-    TooSlow(Duration),
+    TooSlow(#[serde(deserialize_with = "milliseconds")] Duration),
     /// An HTML page of the gateway with this status: 502, 503, 504.
     Html(u16),
     /// 400 "Invalid cursor.", for requests that have `after`.
@@ -43,7 +45,7 @@ pub enum Fault {
     /// Bytes that are no JSON.
     GarbagePage,
     /// These bytes instead of the page.
-    RawPage(Bytes),
+    RawPage(#[serde(deserialize_with = "text")] Bytes),
     /// The connection is closed after half of the body.
     CutBody,
     /// Half of the body, and the rest only when faults are cleared.
@@ -53,8 +55,17 @@ pub enum Fault {
         /// Bytes of a piece.
         piece: usize,
         /// Real time before each piece.
+        #[serde(rename = "pause_ms", deserialize_with = "milliseconds")]
         pause: Duration,
     },
+}
+
+fn milliseconds<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    u64::deserialize(from).map(Duration::from_millis)
+}
+
+fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Bytes, D::Error> {
+    String::deserialize(from).map(Bytes::from)
 }
 
 impl Fault {

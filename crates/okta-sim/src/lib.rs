@@ -18,17 +18,20 @@
 //! # Ok(()) }
 //! ```
 
+mod apitokens;
 mod auth;
 mod body;
 mod busy;
 mod clock;
 mod config;
+mod control;
 mod errors;
 mod events;
 mod faults;
 mod filter;
 mod generate;
 mod headers;
+mod hosts;
 mod limits;
 mod logs;
 mod oauth;
@@ -46,9 +49,11 @@ pub use clock::SimClock;
 pub use config::{
     BadDate, LimitRule, LinkStyle, OrgConfig, Rate, RateLimits, SimConfig, WindowStart, Windows,
 };
+pub use control::Controlled;
 pub use events::{Events, EventsError, ScanError, Shown};
 pub use faults::{Fault, Injection};
 pub use generate::{Generator, base_time, generate};
+pub use hosts::Hosted;
 pub use oauth::{Algorithm, App, KeyError, KeyPair};
 pub use org::{Org, PersistError};
 pub use record::{RateWindow, RequestRecord};

@@ -64,6 +64,11 @@ impl Limits {
         token: 50,
     };
 
+    const TOKENS: RateLimits = RateLimits {
+        org: 600,
+        token: 300,
+    };
+
     /// The token endpoint's, as recorded; it has no shares.
     const TOKEN: RateLimits = RateLimits {
         org: 150,
@@ -169,6 +174,7 @@ impl Limits {
         match path {
             route::LOGS => self.logs,
             route::TOKEN => Self::TOKEN,
+            route::TOKENS => Self::TOKENS,
             _ => Self::OTHER,
         }
     }

@@ -284,6 +284,12 @@ impl Org {
         self.state().records.all()
     }
 
+    /// The last requests, and how many have ever arrived.
+    pub(crate) fn requests_and_count(&self) -> (Vec<RequestRecord>, usize) {
+        let state = self.state();
+        (state.records.all(), state.records.total())
+    }
+
     /// How many requests have ever arrived.
     pub fn request_count(&self) -> usize {
         self.state().records.total()

@@ -27,7 +27,24 @@ pub(crate) fn org(org: &OrgConfig, origin: &str, rate: RateHeaders) -> Answer {
         "expiresAt": null,
         "created": "2020-01-01T00:00:00.000Z",
         "lastUpdated": "2020-01-01T00:00:00.000Z",
-        "_links": { "preferences": { "href": format!("{origin}/api/v1/org/preferences") } },
+        "website": "https://example.com",
+        "phoneNumber": "",
+        "endUserSupportHelpURL": "",
+        "supportPhoneNumber": "",
+        "address1": null,
+        "address2": null,
+        "city": null,
+        "state": null,
+        "country": null,
+        "postalCode": null,
+        "_links": {
+            "preferences": { "href": format!("{origin}/api/v1/org/preferences") },
+            "uploadLogo": { "href": format!("{origin}/api/v1/org/logo"), "hints": { "allow": ["POST"] } },
+            "oktaCommunication": { "href": format!("{origin}/api/v1/org/privacy/oktaCommunication") },
+            "logo": { "href": format!("{origin}/logo.png") },
+            "oktaSupport": { "href": format!("{origin}/api/v1/org/privacy/oktaSupport") },
+            "contacts": { "href": format!("{origin}/api/v1/org/contacts") },
+        },
     });
     Answer::new(Content::Json(Bytes::from(body.to_string())), Some(rate))
 }

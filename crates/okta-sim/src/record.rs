@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 
 use crate::auth::AuthorizationKind;
 
 /// One request as the org saw it. Holds no secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RequestRecord {
     /// When it arrived, by the org's clock.
     pub at: DateTime<Utc>,
@@ -37,7 +38,7 @@ pub struct RequestRecord {
 }
 
 /// A principal's window on one path, as a request left it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct RateWindow {
     /// Counted for each principal and path, from 1.
     pub number: u64,

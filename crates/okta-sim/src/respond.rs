@@ -1,6 +1,5 @@
 //! Makes HTTP of an answer, and keeps the record of it.
 
-use std::convert::Infallible;
 use std::io::Write as _;
 use std::time::Duration;
 
@@ -23,6 +22,7 @@ use crate::clock::time;
 use crate::errors::ApiError;
 use crate::faults::Fault;
 use crate::headers::{self, Giver};
+use crate::hosts::Hosts;
 use crate::limits::RateHeaders;
 use crate::logs::raw_value;
 use crate::org::{Org, State};
@@ -169,17 +169,18 @@ fn write_page(out: &mut impl std::io::Write, events: &[Bytes]) -> std::io::Resul
 
 /// Serves one request of a connection; `scheme` and `local` say how it came in.
 pub(crate) async fn respond<B>(
-    org: Org,
+    hosts: &Hosts,
     scheme: &'static str,
     local: std::net::SocketAddr,
     request: Request<B>,
-) -> Result<Response<Script>, Infallible>
+) -> Response<Script>
 where
     B: Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let (request, body) = request.into_parts();
     let host = header(&request.headers, &HOST).unwrap_or_else(|| local.to_string());
+    let org = hosts.org(&host);
     let gzip = header(&request.headers, &ACCEPT_ENCODING).is_some_and(|value| wants_gzip(&value));
     // A body that is cut or far too long is as good as none: no endpoint takes an empty one.
     let body = Limited::new(body, MAX_BODY).collect().await;
@@ -213,11 +214,11 @@ where
         status: None,
         events: 0,
     });
-    let (answer, head) = decide(&org, call, number, &host).await;
+    let (answer, head) = decide(org, call, number, &host).await;
     if let Some(delay) = answer.delay {
         tokio::time::sleep(delay).await;
     }
-    Ok(render(answer, head, gzip, busy))
+    render(answer, head, gzip, busy)
 }
 
 /// Waits out a hold, then decides; gives the answer and its headers.

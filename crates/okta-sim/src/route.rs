@@ -13,10 +13,11 @@ use crate::generate::{Breach, Violation};
 use crate::limits::RateHeaders;
 use crate::org::State;
 use crate::respond::Answer;
-use crate::{logs, oauth, orginfo};
+use crate::{apitokens, logs, oauth, orginfo};
 
 pub(crate) const LOGS: &str = "/api/v1/logs";
 pub(crate) const TOKEN: &str = "/oauth2/v1/token";
+pub(crate) const TOKENS: &str = "/api/v1/api-tokens";
 const ORG: &str = "/api/v1/org";
 const WELL_KNOWN: &str = "/.well-known/okta-organization";
 
@@ -50,6 +51,11 @@ impl Call {
             .split_once("://")
             .map_or(self.origin.as_str(), |(_, host)| host)
     }
+
+    fn is_console(&self) -> bool {
+        let label = self.host().split('.').next().unwrap_or_default();
+        label.ends_with("-admin")
+    }
 }
 
 /// What becomes of a request.
@@ -79,18 +85,10 @@ pub(crate) fn answer(state: &mut State, org: &OrgConfig, call: &Call) -> Outcome
     if !state.present {
         return Outcome::from(Answer::no_org());
     }
-    let Some(path) = [LOGS, TOKEN, ORG, WELL_KNOWN]
-        .into_iter()
-        .find(|path| *path == call.path)
-    else {
+    let Some(path) = endpoint(call) else {
         return error(state, &ApiError::unknown_path(), None);
     };
-    let method = if path == TOKEN {
-        Method::POST
-    } else {
-        Method::GET
-    };
-    if call.method != method {
+    if !takes(path, call) {
         return error(state, &ApiError::wrong_method(), None);
     }
     match path {
@@ -100,6 +98,37 @@ pub(crate) fn answer(state: &mut State, org: &OrgConfig, call: &Call) -> Outcome
         TOKEN => token(state, call),
         _ => api(state, org, call, path),
     }
+}
+
+/// A path that is served, as faults name it.
+pub(crate) fn known(path: &str) -> Option<&'static str> {
+    let all = [LOGS, TOKEN, TOKENS, ORG, WELL_KNOWN];
+    all.into_iter().find(|known| *known == path)
+}
+
+/// The endpoint of a path; its rate limit goes by it.
+fn endpoint(call: &Call) -> Option<&'static str> {
+    let path = call.path.as_str();
+    let below = |parent: &str| {
+        path.strip_prefix(parent)
+            .is_some_and(|rest| rest.starts_with('/'))
+    };
+    let known = [LOGS, TOKEN, TOKENS, ORG, WELL_KNOWN].into_iter();
+    known
+        .filter(|known| *known == path || *known == TOKENS && below(TOKENS))
+        // Consoles (`acme-admin.okta.com`) serve the API, but give no tokens.
+        .find(|known| *known != TOKEN || !call.is_console())
+}
+
+fn takes(endpoint: &str, call: &Call) -> bool {
+    let revokes = endpoint == TOKENS && call.path.ends_with(apitokens::CURRENT);
+    call.method
+        == match endpoint {
+            TOKEN => Method::POST,
+            // Nothing else but to revoke oneself: the rest of Okta's API for tokens is not simulated.
+            _ if revokes && call.method == Method::DELETE => Method::DELETE,
+            _ => Method::GET,
+        }
 }
 
 /// The token endpoint: nobody is known before it has answered.
@@ -139,8 +168,13 @@ fn api(state: &mut State, org: &OrgConfig, call: &Call, path: &'static str) -> O
     let outcome = if path == LOGS {
         logs::answer(state, org, call, rate)
     } else {
-        refusal(state, &Scope::path(path), Some(rate), call.now_ms)
-            .unwrap_or_else(|| Outcome::from(orginfo::org(org, &call.origin, rate)))
+        let refused = refusal(state, &Scope::path(path), Some(rate), call.now_ms);
+        refused.unwrap_or_else(|| {
+            Outcome::from(match path {
+                TOKENS => apitokens::answer(state, call, principal, rate),
+                _ => orginfo::org(org, &call.origin, rate),
+            })
+        })
     };
     outcome.by(principal)
 }
@@ -168,10 +202,10 @@ fn nothing_left(now_ms: i64) -> RateHeaders {
 fn admit(state: &mut State, call: &Call, path: &str) -> Result<Principal, Box<Answer>> {
     match call.authorization.kind {
         AuthorizationKind::Bearer | AuthorizationKind::Dpop => {
-            let scope = if path == LOGS {
-                "okta.logs.read"
-            } else {
-                "okta.orgs.read"
+            let scope = match path {
+                LOGS => "okta.logs.read",
+                TOKENS => "okta.apiTokens.read",
+                _ => "okta.orgs.read",
             };
             oauth::admit(state, call, scope).map(Principal::App)
         }

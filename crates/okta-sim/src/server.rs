@@ -3,8 +3,10 @@
 //! Dropping a [`Sim`] closes the listener and breaks its connections, as a host that goes away does; the
 //! [`Org`] lives on in its handles and can be served again.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -16,6 +18,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::config::SimConfig;
+use crate::control::{self, Controlled};
+use crate::hosts::{Hosted, Hosts};
 use crate::org::Org;
 use crate::respond::respond;
 use crate::tls::Tls;
@@ -23,7 +27,7 @@ use crate::tls::Tls;
 /// A pause after a failed `accept`, which fails again at once when files have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// A running simulator: one listener, one org for every host name.
+/// A running simulator: one listener, and the orgs behind it.
 #[derive(Debug)]
 pub struct Sim {
     addr: SocketAddr,
@@ -56,6 +60,39 @@ impl Sim {
 
     /// Serves an org that exists, for instance once more after [`Sim::stop`].
     pub async fn serve(org: Org, listen: SocketAddr, tls: Option<Tls>) -> Result<Self, SimError> {
+        let hosts = Vec::new();
+        Self::serve_hosts(vec![Hosted { hosts, org }], listen, tls).await
+    }
+
+    /// Serves orgs by their host names; a host that none of them has is no org.
+    pub async fn serve_hosts(
+        orgs: Vec<Hosted>,
+        listen: SocketAddr,
+        tls: Option<Tls>,
+    ) -> Result<Self, SimError> {
+        let org = orgs.first().map(|first| first.org.clone());
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let hosts = Hosts::new(orgs);
+        let org = org.unwrap_or_else(|| hosts.org("").clone());
+        Self::listen(Role::Orgs(hosts), org, scheme, listen, tls).await
+    }
+
+    /// Serves the control interface, plain HTTP without a credential: everybody who reaches it may do
+    /// everything to the orgs. [`Sim::org`] is the first of them.
+    pub async fn control(controlled: Controlled, listen: SocketAddr) -> Result<Self, SimError> {
+        let org = controlled.orgs.first().map(|(_, org)| org.clone());
+        let org = org.unwrap_or_else(|| Hosts::new(Vec::new()).org("").clone());
+        let role = Role::Control(Arc::new(controlled));
+        Self::listen(role, org, "http", listen, None).await
+    }
+
+    async fn listen(
+        role: Role,
+        org: Org,
+        scheme: &'static str,
+        listen: SocketAddr,
+        tls: Option<Tls>,
+    ) -> Result<Self, SimError> {
         let failed = |source| SimError::Listen {
             addr: listen,
             source,
@@ -64,9 +101,8 @@ impl Sim {
         let addr = listener.local_addr().map_err(failed)?;
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
-        let scheme = if tls.is_some() { "https" } else { "http" };
         let front = Front {
-            org: org.clone(),
+            role,
             scheme,
             addr,
             tls,
@@ -95,7 +131,7 @@ impl Sim {
         format!("{}://{}", self.scheme, self.addr)
     }
 
-    /// The org behind it.
+    /// The org behind it, or the first of them.
     pub fn org(&self) -> &Org {
         &self.org
     }
@@ -107,9 +143,16 @@ impl Sim {
     }
 }
 
+/// What a listener is for.
+#[derive(Clone)]
+enum Role {
+    Orgs(Hosts),
+    Control(Arc<Controlled>),
+}
+
 #[derive(Clone)]
 struct Front {
-    org: Org,
+    role: Role,
     scheme: &'static str,
     addr: SocketAddr,
     tls: Option<Tls>,
@@ -153,8 +196,14 @@ impl Front {
     }
 
     async fn http(&self, stream: impl AsyncRead + AsyncWrite + Unpin) {
-        let service =
-            service_fn(|request| respond(self.org.clone(), self.scheme, self.addr, request));
+        let service = service_fn(|request| async {
+            Ok::<_, Infallible>(match &self.role {
+                Role::Orgs(hosts) => respond(hosts, self.scheme, self.addr, request).await,
+                Role::Control(controlled) => {
+                    control::respond(Arc::clone(controlled), request).await
+                }
+            })
+        });
         let served = http1::Builder::new()
             // The org's own clock gives it; idle connections stay, as clients expect.
             .auto_date_header(false)

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::oauth::access::AccessToken;
@@ -11,19 +12,24 @@ use crate::oauth::keypair::KeyPair;
 use crate::oauth::once::Once;
 
 /// A service app ("API services" in Okta's console).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct App {
     /// Its client id, `0oa` and 17 characters in Okta.
     pub client_id: String,
     /// Its public keys as JWK. One that is no usable key (RSA, EC) is passed over.
     pub keys: Vec<Value>,
     /// The scopes granted to it.
+    #[serde(default = "log_scope")]
     pub scopes: Vec<String>,
     /// Whether it has an admin role that may read the log; without one the API says 403 E0000006.
+    #[serde(default = "yes")]
     pub role: bool,
     /// Whether its tokens are bound to a key by DPoP.
+    #[serde(default)]
     pub dpop: bool,
     /// Whether its requests come from outside its network zones; the token endpoint says 403 then.
+    #[serde(default)]
     pub outside_zone: bool,
 }
 
@@ -33,8 +39,8 @@ impl App {
         Self {
             client_id: client_id.into(),
             keys: vec![key.public_jwk()],
-            scopes: vec!["okta.logs.read".to_owned()],
-            role: true,
+            scopes: log_scope(),
+            role: yes(),
             dpop: false,
             outside_zone: false,
         }
@@ -51,6 +57,14 @@ impl App {
     pub(crate) fn keys(&self) -> impl Iterator<Item = Jwk> {
         self.keys.iter().filter_map(Jwk::parse)
     }
+}
+
+fn log_scope() -> Vec<String> {
+    vec!["okta.logs.read".to_owned()]
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// An app's place among the org's apps; a removed app keeps its place.

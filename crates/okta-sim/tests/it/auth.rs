@@ -50,6 +50,7 @@ async fn a_token_can_lose_its_right_and_get_it_back_while_the_org_runs() {
         (TokenState::Revoked, 401, "E0000011"),
         (TokenState::OwnerDeactivated, 401, "E0000011"),
         (TokenState::NoRole, 403, "E0000006"),
+        (TokenState::OutsideZone, 403, "E0000006"),
         (TokenState::Valid, 200, ""),
     ];
 
@@ -89,4 +90,49 @@ async fn a_token_dies_after_30_days_without_use_and_every_use_renews_it() {
         ask(&sim, Some("SSWS 00canary-token")).await,
         (401, "E0000011".to_owned())
     );
+}
+
+#[tokio::test]
+async fn a_token_revokes_itself() {
+    let sim = Fixture::start().await;
+    let current = || {
+        let request = sim.client.delete(sim.url("/api/v1/api-tokens/current"));
+        request.header("authorization", "SSWS 00canary-token")
+    };
+
+    let answer = Answer::of(current().send().await.unwrap()).await;
+
+    assert_eq!((answer.status, answer.body.len()), (204, 0));
+    assert_eq!(
+        ask(&sim, Some("SSWS 00canary-token")).await,
+        (401, "E0000011".to_owned())
+    );
+    let again = Answer::of(current().send().await.unwrap()).await;
+    assert_eq!(again.status, 401);
+}
+
+#[tokio::test]
+async fn an_org_shows_its_tokens_and_when_they_die() {
+    let sim = Fixture::start().await;
+    sim.org().add_token("00second");
+    let id = sim.org().token_id(TOKEN).unwrap();
+
+    let all = sim.get("/api/v1/api-tokens").await;
+    assert_eq!(all.json().as_array().unwrap().len(), 2);
+    assert!(!all.text().contains(TOKEN));
+
+    sim.org().clock().advance(Duration::from_hours(24 * 3));
+    let one = sim.get(&format!("/api/v1/api-tokens/{id}")).await.json();
+    assert_eq!(
+        (&one["id"], &one["tokenWindow"]),
+        (&id.into(), &"P30D".into())
+    );
+    let expires: chrono::DateTime<chrono::Utc> =
+        one["expiresAt"].as_str().unwrap().parse().unwrap();
+    let left = expires - sim.org().clock().now();
+    assert!((29..=30).contains(&left.num_days()), "{left}");
+
+    // There is no such thing as showing oneself.
+    let none = sim.get("/api/v1/api-tokens/current").await;
+    assert_eq!((none.status, none.code().as_str()), (404, "E0000007"));
 }

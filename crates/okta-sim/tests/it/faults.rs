@@ -300,3 +300,20 @@ async fn refused_callers_use_up_no_fault() {
     assert_eq!(sim.org().pending_faults(), 1);
     assert_eq!(sim.try_get(LOGS).await.unwrap().status, 500);
 }
+
+#[tokio::test]
+async fn the_log_service_has_errors_of_its_own() {
+    let sim = Fixture::start().await;
+    sim.org().inject(Fault::LogServiceError.once());
+    sim.org()
+        .inject(Fault::TooSlow(Duration::from_millis(30)).once());
+
+    let lost = sim.get("/api/v1/logs").await;
+    let asked = Instant::now();
+    let slow = sim.get("/api/v1/logs").await;
+
+    assert_eq!((lost.status, lost.code().as_str()), (500, "E0000053"));
+    assert_eq!((slow.status, slow.code().as_str()), (500, "E0000009"));
+    assert!(asked.elapsed() >= Duration::from_millis(30));
+    assert_eq!(sim.get("/api/v1/logs").await.status, 200);
+}

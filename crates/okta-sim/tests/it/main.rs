@@ -5,6 +5,8 @@ mod auth;
 #[cfg(test)]
 mod bounded;
 #[cfg(test)]
+mod control;
+#[cfg(test)]
 mod dpop;
 #[cfg(test)]
 mod events;

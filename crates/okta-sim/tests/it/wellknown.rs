@@ -54,3 +54,22 @@ async fn other_paths_and_methods_are_refused() {
     assert_eq!((unknown.status, unknown.code().as_str()), (404, "E0000008"));
     assert_eq!((wrong.status, wrong.code().as_str()), (405, "E0000022"));
 }
+
+#[tokio::test]
+async fn a_console_host_serves_the_api_with_its_own_links_but_no_tokens() {
+    let service = crate::service::Service::start(false).await;
+    let sim = &service.sim;
+    let host = "acme-admin.okta.test";
+
+    let logs = sim.request("/api/v1/logs").header("host", host);
+    let logs = Answer::of(logs.send().await.unwrap()).await;
+    let token = sim.client.post(service.endpoint()).header("host", host);
+    let token = Answer::of(token.send().await.unwrap()).await;
+
+    assert_eq!(logs.status, 200);
+    assert_eq!(
+        logs.link("self").unwrap(),
+        format!("http://{host}/api/v1/logs")
+    );
+    assert_eq!(token.status, 404);
+}
