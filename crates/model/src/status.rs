@@ -92,10 +92,22 @@ troubles! {
     TokenRefused = "token_refused", ActionNeeded,
         "Okta refused the token: it is mistyped, expired or revoked, its owner was deactivated, or it belongs to another org",
         "create a new API token in the Okta admin console (Security, API, Tokens) and set it on the credential";
+    /// The token endpoint refused the service app, or its key is unusable.
+    AppRefused = "app_refused", ActionNeeded,
+        "Okta refused the service app: the client ID is unknown, the app is not active, or its public keys do not fit the private key",
+        "check the client ID and that the app is active, register the public key with it, and set the private key on the credential";
+    /// A scope that the app lacks.
+    ScopeMissing = "scope_missing", ActionNeeded,
+        "the service app may not ask for the scope okta.logs.read",
+        "grant okta.logs.read to the app in the Okta admin console (Applications, the app, Okta API Scopes)";
+    /// A network zone or a policy.
+    AccessDenied = "access_denied", ActionNeeded,
+        "Okta refuses the service app at the collector's network address, or by a policy",
+        "allow the address that the collector calls from in the network zones of the app, and check the org's policies";
     /// 403.
     PermissionMissing = "permission_missing", ActionNeeded,
-        "the token is valid, but its owner may not read the System Log",
-        "give the token's owner the Read-only Administrator role, or use a token of somebody who has it";
+        "the credential is valid, but the owner of the token, or the service app, may not read the System Log",
+        "give the token's owner or the service app the Read-only Administrator role, or use a token of somebody who has it";
     /// No org at the domain.
     NotAnOrg = "not_an_org", ActionNeeded,
         "no Okta org answers at this domain",

@@ -1,30 +1,25 @@
 //! The client: one HTTP exchange with one org, within time and size.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use model::cursor::Cursor;
 use model::net::AllowHosts;
 use model::origin::Origin;
+use reqwest::RequestBuilder;
 use reqwest::header::{ACCEPT, AUTHORIZATION};
-use reqwest::{Response, StatusCode};
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 use url::Url;
 
 use crate::auth::{self, Auth};
-use crate::body::{self, Bounds};
 use crate::error::{OktaError, Phase};
 use crate::events::Events;
-use crate::failure::{Failure, Salvage};
+use crate::exchange::Exchange;
+use crate::failure::Failure;
+use crate::oauth::{ProofKey, Sessions};
 use crate::page::{self, Page, PageRequest};
-use crate::rate::RateHeaders;
-use crate::refusal::Refusal;
 use crate::span;
 use crate::{link, transport};
-
-/// How much of an answer that is no page is read, in bytes.
-const MAX_REFUSAL_BYTES: usize = 64 << 10;
 
 /// How a client behaves towards all orgs.
 #[derive(Debug, Clone)]
@@ -59,16 +54,27 @@ impl Default for ClientConfig {
     }
 }
 
-/// The client cannot be built: an odd setting, or a machine without CA certificates.
+/// The client cannot be built.
 #[derive(Debug, thiserror::Error)]
-#[error("the HTTP client for Okta cannot be set up, are the system's CA certificates installed?")]
-pub struct ClientError(#[source] reqwest::Error);
+pub enum ClientError {
+    /// An odd setting, or a machine without CA certificates.
+    #[error(
+        "the HTTP client for Okta cannot be set up, are the system's CA certificates installed?"
+    )]
+    Http(#[source] reqwest::Error),
+    /// The system gives no random numbers.
+    #[error(
+        "no key can be made to prove the possession of access tokens with, the system has no randomness"
+    )]
+    NoRandomness,
+}
 
-/// A client for any number of orgs; cheap to clone, connections are shared and kept.
+/// A client for any number of orgs; cheap to clone, connections and access tokens are shared and kept.
 #[derive(Debug, Clone)]
 pub struct OktaClient {
     http: reqwest::Client,
     config: ClientConfig,
+    oauth: Arc<(Sessions, ProofKey)>,
 }
 
 impl OktaClient {
@@ -83,10 +89,15 @@ impl OktaClient {
             .user_agent(&config.user_agent)
             .connect_timeout(config.connect_timeout);
         if let Some(proxy) = &config.proxy {
-            builder = builder.proxy(reqwest::Proxy::all(proxy.clone()).map_err(ClientError)?);
+            builder = builder.proxy(reqwest::Proxy::all(proxy.clone()).map_err(ClientError::Http)?);
         }
-        let http = builder.build().map_err(ClientError)?;
-        Ok(Self { http, config })
+        let http = builder.build().map_err(ClientError::Http)?;
+        let proof_key = ProofKey::generate().ok_or(ClientError::NoRandomness)?;
+        Ok(Self {
+            http,
+            config,
+            oauth: Arc::new((Sessions::default(), proof_key)),
+        })
     }
 
     /// Asks for one page.
@@ -100,7 +111,7 @@ impl OktaClient {
         auth: &Auth,
         request: &PageRequest,
     ) -> Result<Page, Box<Failure>> {
-        let span = span::begin!("okta.fetch_page", origin);
+        let span = span::begin!("okta.fetch_page", origin, "GET");
         let fetching = self.try_page(origin, auth, request);
         span::end(&span, fetching.instrument(span.clone()).await)
     }
@@ -118,7 +129,7 @@ impl OktaClient {
             let is_next = matches!(request, PageRequest::Next { .. });
             return Err(exchange.fail(exchange.refusal(&body).of_page(is_next)));
         }
-        let link = link::next(exchange.response.headers());
+        let link = link::next(exchange.headers());
         let next = page::next_cursor(origin, link).map_err(|error| exchange.fail(error))?;
         let body = match exchange.read(self.config.max_page_bytes).await {
             Ok(body) => body,
@@ -129,8 +140,8 @@ impl OktaClient {
             Ok(events) => Ok(Page {
                 events,
                 next,
-                date: exchange.rate.date,
-                rate: exchange.rate,
+                date: exchange.date(),
+                rate: exchange.rate(),
                 request_id: exchange.request_id(),
                 raw_bytes,
             }),
@@ -138,27 +149,36 @@ impl OktaClient {
         }
     }
 
-    /// Sends a request and waits for the head of its answer.
+    /// Sends a request for what stands at a URL.
     pub(crate) async fn get<'a>(
         &self,
         origin: &'a Origin,
         url: Url,
         auth: Option<&Auth>,
     ) -> Result<Exchange<'a>, Box<Failure>> {
+        let deadline = Instant::now() + self.config.timeout;
+        let mut request = self.http.get(url.clone());
+        match auth {
+            None => {}
+            Some(Auth::Ssws(token)) => {
+                let header = auth::header("SSWS", token).map_err(Failure::unanswered)?;
+                request = request.header(AUTHORIZATION, header);
+            }
+            Some(Auth::OAuth(app)) => return self.get_as_app(origin, url, app, deadline).await,
+        }
+        self.send(origin, request, deadline).await
+    }
+
+    /// Sends a request and waits for the head of its answer.
+    pub(crate) async fn send<'a>(
+        &self,
+        origin: &'a Origin,
+        request: RequestBuilder,
+        deadline: Instant,
+    ) -> Result<Exchange<'a>, Box<Failure>> {
         egress::check(&self.config.allow_hosts, origin.is_https(), &origin.host())
             .map_err(|blocked| Failure::unanswered(blocked.into()))?;
-        let mut request = self.http.get(url).header(ACCEPT, "application/json");
-        if let Some(auth) = auth {
-            request = request.header(
-                AUTHORIZATION,
-                match auth {
-                    Auth::Ssws(token) => auth::header("SSWS", token),
-                    Auth::OAuth(_) => Err(OktaError::UnusableToken),
-                }
-                .map_err(Failure::unanswered)?,
-            );
-        }
-        let deadline = Instant::now() + self.config.timeout;
+        let request = request.header(ACCEPT, "application/json");
         let response = match timeout_at(deadline, request.send()).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
@@ -172,86 +192,23 @@ impl OktaClient {
             }
         };
         span::answered(response.status().as_u16());
-        let rate = RateHeaders::read(response.headers());
-        let idle = self.config.idle_timeout;
-        Ok(Exchange {
+        Ok(Exchange::begun(
             origin,
             response,
-            rate,
             deadline,
-            idle,
-        })
-    }
-}
-
-/// An answer whose head has arrived.
-pub(crate) struct Exchange<'a> {
-    origin: &'a Origin,
-    response: Response,
-    rate: RateHeaders,
-    deadline: Instant,
-    idle: Duration,
-}
-
-impl Exchange<'_> {
-    pub(crate) fn is_ok(&self) -> bool {
-        self.response.status() == StatusCode::OK
+            self.config.idle_timeout,
+        ))
     }
 
-    /// Reads the body, up to a number of decoded bytes.
-    pub(crate) async fn read(&mut self, max_bytes: usize) -> Result<Vec<u8>, (OktaError, Vec<u8>)> {
-        let bounds = Bounds {
-            deadline: self.deadline,
-            idle: self.idle,
-            max_bytes,
-        };
-        body::read(&mut self.response, bounds).await
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.http
     }
 
-    /// Reads as much of an error body as there is; its status says enough if it breaks off.
-    pub(crate) async fn read_refusal(&mut self) -> Vec<u8> {
-        match self.read(MAX_REFUSAL_BYTES).await {
-            Ok(body) | Err((_, body)) => body,
-        }
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.oauth.0
     }
 
-    pub(crate) fn refusal<'b>(&'b self, body: &'b [u8]) -> Refusal<'b> {
-        Refusal {
-            origin: self.origin,
-            status: self.response.status(),
-            headers: self.response.headers(),
-            rate: &self.rate,
-            body,
-        }
-    }
-
-    /// A failure that knows this answer.
-    pub(crate) fn fail(&self, error: OktaError) -> Box<Failure> {
-        Box::new(Failure {
-            error,
-            status: Some(self.response.status().as_u16()),
-            rate: Some(self.rate),
-            request_id: self.request_id(),
-            salvage: None,
-        })
-    }
-
-    fn salvage(&self, error: OktaError, body: Vec<u8>, next: Option<Cursor>) -> Box<Failure> {
-        let mut failure = self.fail(error);
-        failure.salvage = Some(Salvage {
-            body: Bytes::from(body),
-            next,
-        });
-        failure
-    }
-
-    fn request_id(&self) -> Option<String> {
-        let id = self
-            .response
-            .headers()
-            .get("x-okta-request-id")?
-            .to_str()
-            .ok()?;
-        Some(id.chars().take(100).collect())
+    pub(crate) fn proof_key(&self) -> &ProofKey {
+        &self.oauth.1
     }
 }

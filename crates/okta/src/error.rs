@@ -7,6 +7,7 @@ use egress::Blocked;
 use model::status::Trouble;
 
 use crate::events::Flaw;
+use crate::oauth::{GrantRefusal, KeyError};
 
 /// Why a request brought no page.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +30,53 @@ pub enum OktaError {
     /// The token holds bytes that no header can carry; nothing was sent.
     #[error("the token holds line breaks or control characters, paste it again")]
     UnusableToken,
+    /// 401 or 400 for an access token that was given out just now, or for its proof of possession.
+    #[error("okta refused the access token that it had just given out{}: check that the app is active and may read this org", code_text(.code.as_deref()))]
+    AccessTokenRefused {
+        /// Okta's error code.
+        code: Option<String>,
+    },
+    /// The token endpoint gave out no access token.
+    #[error("okta gave the app no access token ({code}: {summary}): {kind}")]
+    NoAccessToken {
+        /// What keeps it from getting one.
+        kind: GrantRefusal,
+        /// Okta's word for it.
+        code: String,
+        /// Okta's own words, shortened.
+        summary: String,
+    },
+    /// 429 of the token endpoint, whose budget is not that of the log.
+    #[error("okta's rate limit for access tokens is used up, {}", reset_text(*.resets_in))]
+    TokenRateLimited {
+        /// How long until the window resets, if Okta said so.
+        resets_in: Option<Duration>,
+    },
+    /// 404 of the token endpoint.
+    #[error("{host} gives out no access tokens{}, use the org's own domain and not that of its admin console", code_text(.code.as_deref()))]
+    NoTokenEndpoint {
+        /// The host that was asked.
+        host: String,
+        /// Okta's error code.
+        code: Option<String>,
+    },
+    /// 200, and no access token in it.
+    #[error("okta's answer to the request for an access token cannot be read, it is asked again")]
+    BadTokenAnswer,
+    /// The private key of the app cannot be used; nothing was sent.
+    #[error("the private key of the app cannot be used: {0}")]
+    UnusableKey(KeyError),
+    /// The system cannot sign; nothing was sent.
+    #[error("a request could not be signed, the system is short of randomness or memory")]
+    CannotSign,
+    /// Answers without a time, which signatures need.
+    #[error(
+        "the answers of {host} do not say what time it is, which signing needs; a proxy may remove the Date header"
+    )]
+    NoDate {
+        /// The host that was asked.
+        host: String,
+    },
     /// 403, or a 401 that is not about the token.
     #[error("okta denied access to the system log{}: {kind}", code_text(.code.as_deref()))]
     Forbidden {
@@ -88,7 +136,7 @@ pub enum OktaError {
         code: Option<String>,
     },
     /// Any other status, a redirect among them.
-    #[error("{host} answered with status {status}{}, which the system log never does; check the domain", code_text(.code.as_deref()))]
+    #[error("{host} answered with status {status}{}, which Okta never does; check the domain", code_text(.code.as_deref()))]
     Unexpected {
         /// The host that was asked.
         host: String,
@@ -207,6 +255,14 @@ impl OktaError {
             Self::Concurrency => "concurrency_limited",
             Self::BadToken { .. } => "bad_token",
             Self::UnusableToken => "unusable_token",
+            Self::AccessTokenRefused { .. } => "access_token_refused",
+            Self::NoAccessToken { kind, .. } => kind.code(),
+            Self::TokenRateLimited { .. } => "token_rate_limited",
+            Self::NoTokenEndpoint { .. } => "no_token_endpoint",
+            Self::BadTokenAnswer => "bad_token_answer",
+            Self::UnusableKey(_) => "unusable_key",
+            Self::CannotSign => "cannot_sign",
+            Self::NoDate { .. } => "no_date",
             Self::Forbidden { kind, .. } => kind.code(),
             Self::NotAnOrg { .. } => "not_an_org",
             Self::NotFound { .. } => "not_found",
@@ -252,7 +308,7 @@ impl fmt::Display for ForbiddenKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoSession => "no token arrived, a proxy on the way may have removed it",
-            Self::NoRole => "give the owner of the token an admin role that may read it, such as read-only administrator",
+            Self::NoRole => "give the owner of the token, or the service app, an admin role that may read it, such as read-only administrator",
             Self::MissingScope => "grant the app the scope okta.logs.read",
             Self::FeatureOff => "the feature is switched off for this org",
             Self::OrgDeactivated => "okta has deactivated this org",

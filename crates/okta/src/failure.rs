@@ -9,7 +9,7 @@ use crate::error::OktaError;
 use crate::rate::RateHeaders;
 
 /// A request that brought no page, with what the answer said if there was one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Failure {
     /// What went wrong.
     pub error: OktaError,

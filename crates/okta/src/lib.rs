@@ -1,6 +1,6 @@
 //! Okta System Log client: asks one org for one page at a time and says by meaning what went wrong.
 //!
-//! It keeps no state but open connections: positions, budgets and repetition are the caller's. Every
+//! It keeps no state but open connections and the access tokens of service apps: positions, budgets and repetition are the caller's. Every
 //! answer hands over the rate headers, every failure what is known of the answer behind it. A host that
 //! a user named is reached only if it is public or allowed; redirects are never followed, and the
 //! credential goes to the configured origin alone.
@@ -10,6 +10,7 @@ mod body;
 mod client;
 mod error;
 mod events;
+mod exchange;
 mod failure;
 mod link;
 mod oauth;
@@ -25,7 +26,7 @@ pub use client::{ClientConfig, ClientError, OktaClient};
 pub use error::{ForbiddenKind, OktaError, Phase};
 pub use events::{EventRef, Events, Flaw};
 pub use failure::{Failure, Salvage};
-pub use oauth::{Algorithm, KeyError, PrivateKey, ServiceApp};
+pub use oauth::{Algorithm, GrantRefusal, KeyError, PrivateKey, ServiceApp};
 pub use org::OrgInfo;
 pub use page::{MAX_LIMIT, Page, PageRequest};
 pub use rate::RateHeaders;

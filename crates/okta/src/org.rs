@@ -4,8 +4,9 @@ use model::origin::Origin;
 use serde::Deserialize;
 use tracing::Instrument;
 
-use crate::client::{Exchange, OktaClient};
+use crate::client::OktaClient;
 use crate::error::OktaError;
+use crate::exchange::Exchange;
 use crate::failure::Failure;
 use crate::span;
 
@@ -28,7 +29,7 @@ impl OktaClient {
     /// [`OktaError::NotAnOrg`] if the host answers but not like an org; otherwise what keeps it from
     /// answering.
     pub async fn fetch_org(&self, origin: &Origin) -> Result<OrgInfo, Box<Failure>> {
-        let span = span::begin!("okta.fetch_org", origin);
+        let span = span::begin!("okta.fetch_org", origin, "GET");
         let fetching = self.try_org(origin);
         span::end(&span, fetching.instrument(span.clone()).await)
     }

@@ -6,6 +6,7 @@ use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 use serde::Deserialize;
 
 use crate::error::{ForbiddenKind, OktaError};
+use crate::oauth::GrantRefusal;
 use crate::rate::RateHeaders;
 
 /// The longest summary that is passed on, in characters.
@@ -28,23 +29,28 @@ pub(crate) struct Refusal<'a> {
     pub(crate) headers: &'a HeaderMap,
     pub(crate) rate: &'a RateHeaders,
     pub(crate) body: &'a [u8],
+    /// The request was made as a service app.
+    pub(crate) app: bool,
 }
 
 impl Refusal<'_> {
     /// What it means for a request to the log; `is_next` if it was made by a next link.
     pub(crate) fn of_page(&self, is_next: bool) -> OktaError {
         let body: ErrorBody = serde_json::from_slice(self.body).unwrap_or_default();
-        let code = body
-            .code
-            .as_deref()
-            .and_then(clean_code)
-            .or_else(|| self.bearer_error());
+        let challenge = self.challenge();
+        let challenged = challenge.is_some();
+        let code = body.code.as_deref().and_then(clean_code).or(challenge);
         match self.status.as_u16() {
+            // Of the token or the proof, not of the request.
+            400 | 401 if self.app && challenged => OktaError::AccessTokenRefused { code },
             400 if is_next => OktaError::CursorRefused { code },
             400 => OktaError::BadRequest {
                 code,
                 summary: clean_summary(body.summary),
             },
+            401 if code.as_deref() != Some("E0000015") && self.app => {
+                OktaError::AccessTokenRefused { code }
+            }
             401 if code.as_deref() != Some("E0000015") => OktaError::BadToken { code },
             401 | 403 => OktaError::Forbidden {
                 kind: forbidden_kind(code.as_deref()),
@@ -55,6 +61,27 @@ impl Refusal<'_> {
                 code,
             },
             _ => self.of_any(code),
+        }
+    }
+
+    /// What it means for a request for an access token.
+    pub(crate) fn of_grant(&self) -> OktaError {
+        let body: ErrorBody = serde_json::from_slice(self.body).unwrap_or_default();
+        let code = body.code.as_deref().and_then(clean_code);
+        match (self.status.as_u16(), code) {
+            (429, _) => OktaError::TokenRateLimited {
+                resets_in: self.rate.resets_in().or(self.rate.retry_after),
+            },
+            (404, code) => OktaError::NoTokenEndpoint {
+                host: self.host(),
+                code,
+            },
+            (400 | 401 | 403, Some(code)) => OktaError::NoAccessToken {
+                kind: GrantRefusal::of(&code),
+                code,
+                summary: clean_summary(body.summary),
+            },
+            (_, code) => self.of_any(code),
         }
     }
 
@@ -82,7 +109,7 @@ impl Refusal<'_> {
     }
 
     /// The `error="..."` of a `WWW-Authenticate` header; such answers have an empty body.
-    fn bearer_error(&self) -> Option<String> {
+    pub(crate) fn challenge(&self) -> Option<String> {
         let lines = self.headers.get_all(WWW_AUTHENTICATE).into_iter();
         lines
             .filter_map(|line| line.to_str().ok())
@@ -151,6 +178,7 @@ mod tests {
                 headers,
                 rate: &RateHeaders::read(headers),
                 body: body.as_bytes(),
+                app: false,
             })
         }
 

@@ -7,12 +7,12 @@ use crate::failure::Failure;
 
 /// Begins the span of a request; a macro, because names of spans are fixed.
 macro_rules! begin {
-    ($name:literal, $origin:expr) => {
+    ($name:literal, $origin:expr, $method:literal) => {
         tracing::info_span!(
             $name,
             otel.kind = "client",
             otel.status_code = tracing::field::Empty,
-            http.request.method = "GET",
+            http.request.method = $method,
             http.response.status_code = tracing::field::Empty,
             server.address = %$origin.host(),
             error.type = tracing::field::Empty,

@@ -89,6 +89,7 @@ impl Jwk<'_> {
         }
     }
 
+    #[expect(clippy::many_single_char_names, reason = "the names of RFC 7518")]
     fn rsa(&self) -> Result<Material, KeyError> {
         let d = private(self.d.as_deref())?;
         let n = part(self.n.as_deref(), "n")?;

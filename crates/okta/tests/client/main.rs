@@ -8,5 +8,7 @@
 mod answers;
 mod bodies;
 mod connections;
+mod oauth;
+mod oauth_answers;
 mod real_data;
 mod support;

@@ -67,7 +67,7 @@ impl TestOrg {
         Self::new(|_| vec![(answer, Then::KeepOpen)]).await
     }
 
-    /// The next request that was read, head only.
+    /// The next request that was read, head only; a body is read and forgotten.
     pub(crate) async fn request(&mut self) -> String {
         self.requests.recv().await.unwrap()
     }
@@ -86,7 +86,13 @@ async fn read_head(stream: &mut TcpStream) -> Option<String> {
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);
     }
-    String::from_utf8(head).ok()
+    let head = String::from_utf8(head).ok()?;
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: ")?.parse().ok())
+        .unwrap_or(0);
+    stream.read_exact(&mut vec![0; length]).await.ok()?;
+    Some(head)
 }
 
 /// An answer with a right `Content-Length`.

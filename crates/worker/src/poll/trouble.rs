@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::status::Trouble;
-use okta::{Failure, OktaError, Phase, Salvage};
+use okta::{Failure, ForbiddenKind, GrantRefusal, OktaError, Phase, Salvage};
 
 use crate::budget::LONGEST_WINDOW;
 use crate::context::readable;
@@ -41,7 +41,7 @@ pub(super) enum Handled {
 pub(super) fn of_page(failure: &Failure, limit: u32, short: Duration) -> Handled {
     let detail = detail(failure);
     match &failure.error {
-        OktaError::RateLimited { resets_in } => {
+        OktaError::RateLimited { resets_in } | OktaError::TokenRateLimited { resets_in } => {
             // Whatever is claimed: neither at once nor never.
             let wait = resets_in.unwrap_or(Duration::from_mins(1));
             let wait = wait.clamp(Duration::from_secs(1), LONGEST_WINDOW);
@@ -51,10 +51,18 @@ pub(super) fn of_page(failure: &Failure, limit: u32, short: Duration) -> Handled
         OktaError::BadToken { .. } | OktaError::UnusableToken => {
             Handled::Refused(Trouble::TokenRefused, detail)
         }
-        OktaError::Forbidden { .. } => Handled::Refused(Trouble::PermissionMissing, detail),
-        OktaError::NotAnOrg { .. } | OktaError::NotFound { .. } => {
-            Handled::Refused(Trouble::NotAnOrg, detail)
+        OktaError::AccessTokenRefused { .. } | OktaError::UnusableKey(_) => {
+            Handled::Refused(Trouble::AppRefused, detail)
         }
+        OktaError::NoAccessToken { kind, .. } => Handled::Refused(of_grant(*kind), detail),
+        OktaError::Forbidden {
+            kind: ForbiddenKind::MissingScope,
+            ..
+        } => Handled::Refused(Trouble::ScopeMissing, detail),
+        OktaError::Forbidden { .. } => Handled::Refused(Trouble::PermissionMissing, detail),
+        OktaError::NotAnOrg { .. }
+        | OktaError::NotFound { .. }
+        | OktaError::NoTokenEndpoint { .. } => Handled::Refused(Trouble::NotAnOrg, detail),
         OktaError::Blocked(_) => Handled::Refused(Trouble::DomainNotAllowed, detail),
         OktaError::CursorRefused { .. } | OktaError::ForeignCursor { .. } => Handled::Restart,
         OktaError::BadRequest { .. } => Handled::Hopeless(Trouble::QueryRefused, detail),
@@ -71,13 +79,26 @@ pub(super) fn of_page(failure: &Failure, limit: u32, short: Duration) -> Handled
             unreadable(Trouble::OktaUnreachable, failure, detail)
         }
         OktaError::ForeignLink { .. } => Handled::Retry(Trouble::PageMalformed, detail),
-        OktaError::Server { .. } | OktaError::Unexpected { .. } => {
-            Handled::Retry(Trouble::OktaUnavailable, detail)
-        }
+        OktaError::Server { .. }
+        | OktaError::Unexpected { .. }
+        | OktaError::BadTokenAnswer
+        | OktaError::NoDate { .. }
+        | OktaError::CannotSign => Handled::Retry(Trouble::OktaUnavailable, detail),
         OktaError::Timeout { .. }
         | OktaError::Transport { .. }
         | OktaError::Tls { .. }
         | OktaError::Dns { .. } => Handled::Retry(Trouble::OktaUnreachable, detail),
+    }
+}
+
+/// The trouble of an app that gets no access token.
+fn of_grant(kind: GrantRefusal) -> Trouble {
+    match kind {
+        GrantRefusal::Scope => Trouble::ScopeMissing,
+        GrantRefusal::Denied => Trouble::AccessDenied,
+        GrantRefusal::App | GrantRefusal::Grant | GrantRefusal::Proof | GrantRefusal::Other => {
+            Trouble::AppRefused
+        }
     }
 }
 
