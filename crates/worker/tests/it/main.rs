@@ -24,6 +24,8 @@ mod house;
 #[cfg(test)]
 mod jobs;
 #[cfg(test)]
+mod oauth;
+#[cfg(test)]
 mod quarantine;
 #[cfg(test)]
 mod recovery;
