@@ -226,10 +226,22 @@ impl OktaError {
     pub fn trouble_of_credential(&self) -> Option<Trouble> {
         match self {
             Self::BadToken { .. } | Self::UnusableToken => Some(Trouble::TokenRefused),
+            Self::AccessTokenRefused { .. } | Self::UnusableKey(_) => Some(Trouble::AppRefused),
+            Self::NoAccessToken { kind, .. } => Some(kind.trouble()),
+            Self::Forbidden {
+                kind: ForbiddenKind::MissingScope,
+                ..
+            } => Some(Trouble::ScopeMissing),
             Self::Forbidden { .. } => Some(Trouble::PermissionMissing),
-            Self::NotAnOrg { .. } | Self::NotFound { .. } => Some(Trouble::NotAnOrg),
+            Self::NotAnOrg { .. } | Self::NotFound { .. } | Self::NoTokenEndpoint { .. } => {
+                Some(Trouble::NotAnOrg)
+            }
             Self::Blocked(_) => Some(Trouble::DomainNotAllowed),
             Self::RateLimited { .. }
+            | Self::TokenRateLimited { .. }
+            | Self::BadTokenAnswer
+            | Self::NoDate { .. }
+            | Self::CannotSign
             | Self::Concurrency
             | Self::CursorRefused { .. }
             | Self::ForeignCursor { .. }

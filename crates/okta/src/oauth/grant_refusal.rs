@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use model::status::Trouble;
+
 /// What keeps the app from getting a token, told from the `error` of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GrantRefusal {
@@ -28,6 +30,15 @@ impl GrantRefusal {
             "access_denied" => Self::Denied,
             "invalid_dpop_proof" | "use_dpop_nonce" => Self::Proof,
             _ => Self::Other,
+        }
+    }
+
+    /// What is to be shown of it.
+    pub(crate) fn trouble(self) -> Trouble {
+        match self {
+            Self::Scope => Trouble::ScopeMissing,
+            Self::Denied => Trouble::AccessDenied,
+            Self::App | Self::Grant | Self::Proof | Self::Other => Trouble::AppRefused,
         }
     }
 

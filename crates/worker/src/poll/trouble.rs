@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::status::Trouble;
-use okta::{Failure, ForbiddenKind, GrantRefusal, OktaError, Phase, Salvage};
+use okta::{Failure, OktaError, Phase, Salvage};
 
 use crate::budget::LONGEST_WINDOW;
 use crate::context::readable;
@@ -48,22 +48,6 @@ pub(super) fn of_page(failure: &Failure, limit: u32, short: Duration) -> Handled
             Handled::Snooze(Trouble::RateLimited, wait, detail)
         }
         OktaError::Concurrency => Handled::Snooze(Trouble::TooManyAtOnce, short, detail),
-        OktaError::BadToken { .. } | OktaError::UnusableToken => {
-            Handled::Refused(Trouble::TokenRefused, detail)
-        }
-        OktaError::AccessTokenRefused { .. } | OktaError::UnusableKey(_) => {
-            Handled::Refused(Trouble::AppRefused, detail)
-        }
-        OktaError::NoAccessToken { kind, .. } => Handled::Refused(of_grant(*kind), detail),
-        OktaError::Forbidden {
-            kind: ForbiddenKind::MissingScope,
-            ..
-        } => Handled::Refused(Trouble::ScopeMissing, detail),
-        OktaError::Forbidden { .. } => Handled::Refused(Trouble::PermissionMissing, detail),
-        OktaError::NotAnOrg { .. }
-        | OktaError::NotFound { .. }
-        | OktaError::NoTokenEndpoint { .. } => Handled::Refused(Trouble::NotAnOrg, detail),
-        OktaError::Blocked(_) => Handled::Refused(Trouble::DomainNotAllowed, detail),
         OktaError::CursorRefused { .. } | OktaError::ForeignCursor { .. } => Handled::Restart,
         OktaError::BadRequest { .. } => Handled::Hopeless(Trouble::QueryRefused, detail),
         OktaError::TooLarge { .. } if limit > 1 => Handled::Smaller(limit / 2),
@@ -84,21 +68,10 @@ pub(super) fn of_page(failure: &Failure, limit: u32, short: Duration) -> Handled
         | OktaError::BadTokenAnswer
         | OktaError::NoDate { .. }
         | OktaError::CannotSign => Handled::Retry(Trouble::OktaUnavailable, detail),
-        OktaError::Timeout { .. }
-        | OktaError::Transport { .. }
-        | OktaError::Tls { .. }
-        | OktaError::Dns { .. } => Handled::Retry(Trouble::OktaUnreachable, detail),
-    }
-}
-
-/// The trouble of an app that gets no access token.
-fn of_grant(kind: GrantRefusal) -> Trouble {
-    match kind {
-        GrantRefusal::Scope => Trouble::ScopeMissing,
-        GrantRefusal::Denied => Trouble::AccessDenied,
-        GrantRefusal::App | GrantRefusal::Grant | GrantRefusal::Proof | GrantRefusal::Other => {
-            Trouble::AppRefused
-        }
+        error => match error.trouble_of_credential() {
+            Some(trouble) => Handled::Refused(trouble, detail),
+            None => Handled::Retry(Trouble::OktaUnreachable, detail),
+        },
     }
 }
 
