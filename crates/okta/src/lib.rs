@@ -29,4 +29,4 @@ pub use failure::{Failure, Salvage};
 pub use oauth::{Algorithm, GrantRefusal, KeyError, PrivateKey, ServiceApp};
 pub use org::OrgInfo;
 pub use page::{MAX_LIMIT, Page, PageRequest};
-pub use rate::RateHeaders;
+pub use rate::{LONGEST_WINDOW, RateHeaders};

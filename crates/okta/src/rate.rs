@@ -3,7 +3,12 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use model::budget::Heard;
 use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
+
+/// Okta's windows last a minute. A reset further away than this is not believed: a wrong clock or
+/// header must not silence a source.
+pub const LONGEST_WINDOW: Duration = Duration::from_mins(10);
 
 /// What an answer said about the budget of its token, and its own time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -34,6 +39,17 @@ impl RateHeaders {
                 .map(|date| date.to_utc()),
             retry_after: smallest(headers, &RETRY_AFTER).map(Duration::from_secs),
         }
+    }
+
+    /// The window that the headers describe, if they do. A limit of 0 is no window: that is how Okta
+    /// marks its concurrency limit.
+    pub fn heard(&self) -> Option<Heard> {
+        Some(Heard {
+            limit: self.limit.filter(|limit| *limit > 0)?,
+            remaining: self.remaining?,
+            reset: self.reset_epoch?,
+            resets_in: self.resets_in()?.min(LONGEST_WINDOW),
+        })
     }
 
     /// How long after the answer the window resets: both times are Okta's, so clock skew does no harm.
@@ -90,6 +106,20 @@ mod tests {
             ("date", "Thu, 11 Sep 2025 16:21:50 GMT"),
         ]);
         assert_eq!(rate.resets_in(), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_reset_in_the_far_future_is_not_believed_and_a_limit_of_zero_is_no_window() {
+        let mut rate = RateHeaders {
+            limit: Some(10),
+            remaining: Some(0),
+            reset_epoch: Some(i64::MAX),
+            date: DateTime::from_timestamp(1, 0),
+            retry_after: None,
+        };
+        assert_eq!(rate.heard().unwrap().resets_in, LONGEST_WINDOW);
+        rate.limit = Some(0);
+        assert_eq!(rate.heard(), None);
     }
 
     #[test]

@@ -14,10 +14,6 @@ use okta::{Failure, OktaError, Page, RateHeaders};
 use store::{BudgetKey, Draw, Store, StoreError};
 use tokio::sync::Mutex;
 
-/// Okta's windows last a minute. A reset further away than this is not believed: a wrong clock or
-/// header must not silence a source.
-pub(crate) const LONGEST_WINDOW: Duration = Duration::from_mins(10);
-
 /// The budgets in use by this process.
 #[derive(Debug, Clone)]
 pub(crate) struct Budgets {
@@ -141,7 +137,7 @@ impl Budget {
 
     /// Takes in a page.
     pub(crate) async fn heard_page(&self, permit: Permit, page: &Page) -> Result<(), StoreError> {
-        self.heard(permit, true, heard(&page.rate)).await
+        self.heard(permit, true, page.rate.heard()).await
     }
 
     /// Takes in a failure, a refusal by Okta's rate limit among them.
@@ -150,7 +146,7 @@ impl Budget {
         permit: Permit,
         failure: &Failure,
     ) -> Result<(), StoreError> {
-        let mut said = failure.rate.as_ref().and_then(heard);
+        let mut said = failure.rate.as_ref().and_then(RateHeaders::heard);
         if matches!(failure.error, OktaError::RateLimited { .. }) {
             if self
                 .all
@@ -303,15 +299,4 @@ impl Purse {
         };
         self.heard_at = None;
     }
-}
-
-/// The window that an answer's headers describe, if they do. A limit of 0 is no window: that is how
-/// Okta marks its concurrency limit.
-pub(crate) fn heard(rate: &RateHeaders) -> Option<Heard> {
-    Some(Heard {
-        limit: rate.limit.filter(|limit| *limit > 0)?,
-        remaining: rate.remaining?,
-        reset: rate.reset_epoch?,
-        resets_in: rate.resets_in()?.min(LONGEST_WINDOW),
-    })
 }

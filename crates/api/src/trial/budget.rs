@@ -3,14 +3,12 @@
 
 use std::time::Duration;
 
-use model::budget::{Grant, Heard, Priority, Report};
+use model::budget::{Grant, Priority, Report};
 use okta::{Failure, OktaError, Page, RateHeaders};
 use store::{BudgetKey, Draw, Store, StoreError};
 
 /// A wait that a person does not mind.
 const SHORT: Duration = Duration::from_secs(2);
-/// A reset further away than this is not believed.
-const LONGEST_WINDOW: Duration = Duration::from_mins(10);
 
 /// What a stored credential may ask, shared with its sources.
 #[derive(Debug)]
@@ -53,7 +51,7 @@ impl Budget<'_> {
             Ok(page) => (Some(page.rate), true),
             Err(failure) => (failure.rate, failure.status.is_some()),
         };
-        let mut said = rate.as_ref().and_then(heard);
+        let mut said = rate.as_ref().and_then(RateHeaders::heard);
         if let Err(failure) = answer
             && matches!(failure.error, OktaError::RateLimited { .. })
             && self
@@ -73,14 +71,4 @@ impl Budget<'_> {
         };
         self.store.settle_requests(&self.key, share, &report).await
     }
-}
-
-/// The window that an answer describes; a limit of 0 marks Okta's concurrency limit.
-pub(super) fn heard(rate: &RateHeaders) -> Option<Heard> {
-    Some(Heard {
-        limit: rate.limit.filter(|limit| *limit > 0)?,
-        remaining: rate.remaining?,
-        reset: rate.reset_epoch?,
-        resets_in: rate.resets_in()?.min(LONGEST_WINDOW),
-    })
 }

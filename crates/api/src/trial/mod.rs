@@ -168,7 +168,7 @@ impl Trial<'_> {
     }
 
     fn note_rate(&self, report: &mut Report, rate: Option<&okta::RateHeaders>) {
-        let Some(seen) = rate.and_then(budget::heard) else {
+        let Some(seen) = rate.and_then(okta::RateHeaders::heard) else {
             return;
         };
         #[expect(

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use model::status::Trouble;
-use okta::{Failure, OktaError, Phase, Salvage};
+use okta::{Failure, LONGEST_WINDOW, OktaError, Phase, Salvage};
 
-use crate::budget::LONGEST_WINDOW;
 use crate::context::readable;
 
 /// What to do next.
