@@ -11,6 +11,7 @@ use crate::events::Shown;
 use crate::faults::{Fault, Scope, Stage};
 use crate::generate::{Breach, Violation};
 use crate::limits::RateHeaders;
+use crate::oauth::Admitted;
 use crate::org::State;
 use crate::respond::Answer;
 use crate::{apitokens, logs, oauth, orginfo};
@@ -143,13 +144,32 @@ fn token(state: &mut State, call: &Call) -> Outcome {
 
 /// What needs a token.
 fn api(state: &mut State, org: &OrgConfig, call: &Call, path: &'static str) -> Outcome {
-    let principal = match admit(state, call, path) {
-        Ok(principal) => principal,
+    let (principal, app) = match admit(state, call, path) {
+        Ok(admitted) => admitted,
         Err(refused) => {
             let rate = Some(state.limits.untouched(path, call.now_ms));
             return Outcome::from(Answer { rate, ..*refused });
         }
     };
+    let outcome = limited(state, org, call, path, principal);
+    let again = match &outcome {
+        Outcome::Answer(answer) => answer.status == StatusCode::TOO_MANY_REQUESTS,
+        Outcome::Hold(_) => true,
+    };
+    if let Some(app) = app.filter(|_| again) {
+        app.give_back(&mut state.oauth);
+    }
+    outcome.by(principal)
+}
+
+/// What a principal's limits let through.
+fn limited(
+    state: &mut State,
+    org: &OrgConfig,
+    call: &Call,
+    path: &'static str,
+    principal: Principal,
+) -> Outcome {
     let rate = match state.limits.take(principal, path, call.now_ms) {
         Ok(rate) => rate,
         Err(exceeded) => {
@@ -161,22 +181,19 @@ fn api(state: &mut State, org: &OrgConfig, call: &Call, path: &'static str) -> O
             if exceeded.first {
                 note_violation(state, org, call, breach, exceeded.headers);
             }
-            let refused = error(state, &ApiError::rate_limit(), Some(exceeded.headers));
-            return refused.by(principal);
+            return error(state, &ApiError::rate_limit(), Some(exceeded.headers));
         }
     };
-    let outcome = if path == LOGS {
-        logs::answer(state, org, call, rate)
-    } else {
-        let refused = refusal(state, &Scope::path(path), Some(rate), call.now_ms);
-        refused.unwrap_or_else(|| {
-            Outcome::from(match path {
-                TOKENS => apitokens::answer(state, call, principal, rate),
-                _ => orginfo::org(org, &call.origin, rate),
-            })
+    if path == LOGS {
+        return logs::answer(state, org, call, rate);
+    }
+    let refused = refusal(state, &Scope::path(path), Some(rate), call.now_ms);
+    refused.unwrap_or_else(|| {
+        Outcome::from(match path {
+            TOKENS => apitokens::answer(state, call, principal, rate),
+            _ => orginfo::org(org, &call.origin, rate),
         })
-    };
-    outcome.by(principal)
+    })
 }
 
 /// The answer of the concurrency limit: `limit: 0`, and a reset that is only a suggestion.
@@ -199,7 +216,11 @@ fn nothing_left(now_ms: i64) -> RateHeaders {
 }
 
 /// Lets a request in by what it says it is.
-fn admit(state: &mut State, call: &Call, path: &str) -> Result<Principal, Box<Answer>> {
+fn admit(
+    state: &mut State,
+    call: &Call,
+    path: &str,
+) -> Result<(Principal, Option<Admitted>), Box<Answer>> {
     match call.authorization.kind {
         AuthorizationKind::Bearer | AuthorizationKind::Dpop => {
             let scope = match path {
@@ -207,10 +228,11 @@ fn admit(state: &mut State, call: &Call, path: &str) -> Result<Principal, Box<An
                 TOKENS => "okta.apiTokens.read",
                 _ => "okta.orgs.read",
             };
-            oauth::admit(state, call, scope).map(Principal::App)
+            let admitted = oauth::admit(state, call, scope)?;
+            Ok((Principal::App(admitted.app), Some(admitted)))
         }
         _ => match state.tokens.admit(&call.authorization, call.now_ms) {
-            Ok(token) => Ok(Principal::Token(token)),
+            Ok(token) => Ok((Principal::Token(token), None)),
             Err(error) => Err(Box::new(Answer::error(&error, None, &mut state.rng))),
         },
     }

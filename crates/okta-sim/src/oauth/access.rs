@@ -23,12 +23,29 @@ pub(crate) struct AccessToken {
     pub(crate) jkt: Option<String>,
 }
 
+/// An app that was let in.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) app: AppIndex,
+    /// The proof that was used up for it.
+    proof: Option<String>,
+}
+
+impl Admitted {
+    /// Lets the proof be used again: a rate limiter stands in front, and SDKs repeat what it refused.
+    pub(crate) fn give_back(&self, oauth: &mut OAuth) {
+        if let Some(proof) = &self.proof {
+            oauth.proofs.forget(proof);
+        }
+    }
+}
+
 /// Lets in a request with an access token that has `scope`, or answers why not.
-pub(crate) fn admit(state: &mut State, call: &Call, scope: &str) -> Result<AppIndex, Box<Answer>> {
+pub(crate) fn admit(state: &mut State, call: &Call, scope: &str) -> Result<Admitted, Box<Answer>> {
     let refused = match check(&mut state.oauth, call, scope) {
-        Ok(app) => {
-            return if state.oauth.app(app).is_some_and(|app| app.role) {
-                Ok(app)
+        Ok(admitted) => {
+            return if state.oauth.app(admitted.app).is_some_and(|app| app.role) {
+                Ok(admitted)
             } else {
                 let error = ApiError::no_permission();
                 Err(Box::new(Answer::error(&error, None, &mut state.rng)))
@@ -44,7 +61,7 @@ pub(crate) fn admit(state: &mut State, call: &Call, scope: &str) -> Result<AppIn
     }))
 }
 
-fn check(oauth: &mut OAuth, call: &Call, scope: &str) -> Result<AppIndex, OAuthError> {
+fn check(oauth: &mut OAuth, call: &Call, scope: &str) -> Result<Admitted, OAuthError> {
     let secret = call.authorization.secret();
     let token = oauth
         .tokens
@@ -53,8 +70,8 @@ fn check(oauth: &mut OAuth, call: &Call, scope: &str) -> Result<AppIndex, OAuthE
     if token.expires_ms <= call.now_ms {
         return Err(OAuthError::token("The token has expired."));
     }
-    match (&token.jkt, call.authorization.kind) {
-        (None, AuthorizationKind::Bearer) => {}
+    let proof = match (&token.jkt, call.authorization.kind) {
+        (None, AuthorizationKind::Bearer) => None,
         (None, _) => {
             return Err(OAuthError::token(
                 "The presented access_token is not DPoP bound.",
@@ -87,10 +104,14 @@ fn check(oauth: &mut OAuth, call: &Call, scope: &str) -> Result<AppIndex, OAuthE
                     "The access_token is not bound to the provided DPoP proof.",
                 ));
             }
+            Some(proof.key)
         }
-    }
+    };
     if !token.scopes.iter().any(|granted| granted == scope) {
         return Err(OAuthError::scope());
     }
-    Ok(token.app)
+    Ok(Admitted {
+        app: token.app,
+        proof,
+    })
 }

@@ -20,6 +20,8 @@ const WORKS: TimeDelta = TimeDelta::days(3);
 /// A proof that is genuine, for this request and new.
 #[derive(Debug)]
 pub(crate) struct Proof {
+    /// Its place among those that were used.
+    pub(crate) key: String,
     /// The thumbprint of its key.
     pub(crate) jkt: String,
     pub(crate) nonce: Option<String>,
@@ -73,10 +75,12 @@ pub(crate) fn check(
         .ok_or(refused("'jti' claim in the DPoP proof JWT is invalid."))?;
     // Later it is too old.
     let keep_until_s = issued_s.saturating_add(AGE_S);
-    if !used.first(format!("{jkt} {jti}"), keep_until_s, now_s) {
+    let key = format!("{jkt} {jti}");
+    if !used.first(key.clone(), keep_until_s, now_s) {
         return Err(refused("The DPoP proof JWT has already been used."));
     }
     Ok(Proof {
+        key,
         jkt,
         nonce: jwt.text("nonce").map(str::to_owned),
         ath: jwt.text("ath").map(str::to_owned),

@@ -19,6 +19,6 @@ pub use app::App;
 pub use jws::Algorithm;
 pub use keypair::{KeyError, KeyPair};
 
-pub(crate) use access::admit;
+pub(crate) use access::{Admitted, admit};
 pub(crate) use app::{AppIndex, OAuth};
 pub(crate) use token::answer;

@@ -23,4 +23,9 @@ impl Once {
         self.order.push_back((keep_until_s, key));
         true
     }
+
+    /// Makes `key` new again.
+    pub(crate) fn forget(&mut self, key: &str) {
+        self.used.remove(key);
+    }
 }

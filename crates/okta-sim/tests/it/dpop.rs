@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use okta_sim::{Algorithm, KeyPair};
+use okta_sim::{Algorithm, Fault, KeyPair};
 use serde_json::{Value, json};
 
 use crate::service::Service;
@@ -237,4 +237,18 @@ async fn a_bound_token_needs_its_scheme_and_its_proof() {
         assert_eq!(challenged(answer, "error"), "invalid_request");
         assert!(challenged(answer, "error_description").starts_with(text));
     }
+}
+
+#[tokio::test]
+async fn a_429_does_not_use_up_the_proof() {
+    let service = Service::start(true).await;
+    let token = service.token().await;
+    let proof = service.proof(&service.log_claims(&token));
+    let authorization = format!("DPoP {token}");
+    service.sim.org().inject(Fault::RateLimit.once());
+
+    let refused = service.read(&authorization, Some(proof.clone())).await;
+    let again = service.read(&authorization, Some(proof)).await;
+
+    assert_eq!((refused.status, again.status), (429, 200));
 }
