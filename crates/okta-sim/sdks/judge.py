@@ -32,7 +32,7 @@ mark.write_text(str(record["next"]))
 logs = [r for r in record["requests"] if r["target"].startswith("/api/v1/logs")]
 tokens = [r for r in record["requests"] if r["target"] == "/oauth2/v1/token"]
 statuses = Counter(r["status"] for r in logs)
-expect(statuses[429] > 0, f"a window was used up on the way: {statuses}")
+expect(statuses[429] > 0, f"a 429 was met on the way: {statuses}")
 expect(set(statuses) == {200, 429}, f"nothing else went wrong: {statuses}")
 expect({r["authorization"] for r in logs} <= SCHEMES[mode], "the scheme is that of the mode")
 expect(len({r["principal"] for r in logs}) == 1, "all requests were one principal's")

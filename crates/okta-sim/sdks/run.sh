@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Lets Okta's official SDKs read a simulated org: with an API token, OAuth and OAuth with DPoP, over TLS,
-# through rate limit windows of some seconds. Both must read every event once, in order, and stop at the head:
+# through a 429 and rate limit windows of some seconds. Both must read every event once, in order, and stop at the head:
 #
 #     crates/okta-sim/sdks/run.sh [python|node|all]
 #
@@ -59,6 +59,7 @@ for sdk in "${sdks[@]}"; do
         ;;
     esac
     for mode in ssws oauth dpop; do
+        "$cache/venv/bin/python" "$here/refuse.py" "$control"
         "${story[@]}" "$url" "$mode" "$work" >"$work/read.json" ||
             fail "the SDK for $sdk with $mode: $(cat "$work/sim.log")"
         "$cache/venv/bin/python" "$here/judge.py" "$work" "$control" "$sdk" "$mode" ||
