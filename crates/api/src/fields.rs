@@ -31,6 +31,7 @@ pub(crate) struct Fields {
     unread: BTreeSet<String>,
     values: Map<String, Value>,
     errors: Vec<FieldProblem>,
+    is_object: bool,
 }
 
 impl Fields {
@@ -47,6 +48,7 @@ impl Fields {
             known,
             values: Map::new(),
             errors: Vec::new(),
+            is_object: value.is_object(),
         };
         match value {
             Value::Object(values) => fields.values = values,
@@ -93,6 +95,13 @@ impl Fields {
     /// Whether the field was sent.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.values.contains_key(name)
+    }
+
+    /// Notes that a field is missing if it is; for those that are required under some conditions only.
+    pub(crate) fn demand(&mut self, name: &str) {
+        if self.is_object && !self.has(name) {
+            self.error(name, "required", format!("{name} is missing"));
+        }
     }
 
     /// A text of at most so many characters, without control characters, blanks around it cut off.
@@ -159,6 +168,24 @@ impl Fields {
                 None
             }
         }
+    }
+
+    /// A secret of several lines, as it was sent.
+    pub(crate) fn secret_text(&mut self, name: &'static str, most: usize) -> Option<SecretString> {
+        let value = self.take(name)?;
+        let Value::String(text) = value else {
+            self.wrong_type(name, "a string", &value);
+            return None;
+        };
+        if text.trim().is_empty() {
+            self.error(name, "empty", format!("{name} is empty"));
+        } else if text.len() > most {
+            let detail = format!("{name} has more than {most} characters");
+            self.error(name, "too_long", detail);
+        } else {
+            return Some(SecretString::from(text));
+        }
+        None
     }
 
     /// True or false.

@@ -45,6 +45,12 @@ impl Secret {
     }
 }
 
+impl fmt::Display for CredentialKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 impl CredentialKind {
     /// All kinds.
     pub const ALL: [Self; 2] = [Self::Ssws, Self::OAuth];

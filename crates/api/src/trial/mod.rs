@@ -13,7 +13,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use model::credential::Secret;
 use model::origin::Origin;
-use okta::{Auth, Failure, ForbiddenKind, OktaError, OrgInfo, Page, PageRequest};
+use okta::{Auth, Failure, ForbiddenKind, GrantRefusal, OktaError, OrgInfo, Page, PageRequest};
 use store::StoreError;
 use tokio::time::timeout;
 
@@ -144,6 +144,13 @@ impl Trial<'_> {
                 let (code, detail) =
                     hint::about_refusal(&failure, self.known, self.secret, self.now);
                 report.refuse_as(Step::Token, code, detail, failure);
+            }
+            OktaError::NoAccessToken {
+                kind: GrantRefusal::Scope,
+                ..
+            } => {
+                report.pass(Step::Token, "Okta knows the app");
+                report.refuse(Step::Permission, failure);
             }
             OktaError::Forbidden { kind, .. } if *kind != ForbiddenKind::NoSession => {
                 report.pass(Step::Token, "Okta knows it");

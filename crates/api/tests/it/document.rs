@@ -308,7 +308,7 @@ fn secrets_are_marked_and_in_requests_only() {
             continue;
         };
         for (field, property) in properties {
-            let secret = ["token", "read_key", "value"].contains(&field.as_str());
+            let secret = ["token", "read_key", "value", "private_key"].contains(&field.as_str());
             assert!(!secret || in_request, "{name}.{field}");
             assert_eq!(property["format"] == "password", secret, "{name}.{field}");
         }

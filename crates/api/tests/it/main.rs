@@ -31,6 +31,8 @@ mod secrets;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
+mod service_apps;
+#[cfg(test)]
 mod sources;
 #[cfg(test)]
 mod status;

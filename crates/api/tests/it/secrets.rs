@@ -3,9 +3,26 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use serde_json::json;
+use okta_sim::{Algorithm, KeyPair};
+use serde_json::{Value, json};
 
 use crate::support::{CANARY, TestApi, credential};
+
+/// A service app with this private key.
+fn app(private_key: &str) -> Value {
+    let name = uuid::Uuid::new_v4().to_string();
+    json!({"name": name, "domain": "acme", "kind": "oauth", "oauth": {"client_id": "0oa1", "private_key": private_key}})
+}
+
+/// What no other text than the private key holds: the middle of its first lines, and its secret number.
+fn parts_of(key: &KeyPair) -> Vec<String> {
+    let d = key.private_jwk()["d"].as_str().unwrap().to_owned();
+    let pem = key.private_pem();
+    let lines = pem.lines().filter(|line| !line.starts_with('-')).take(2);
+    let mut parts: Vec<String> = lines.map(|line| line.chars().skip(36).collect()).collect();
+    parts.push(d);
+    parts
+}
 
 #[tokio::test]
 async fn a_token_never_comes_back() {
@@ -58,8 +75,28 @@ async fn a_token_never_comes_back() {
                 .await,
         );
     }
+    let key = KeyPair::generate(Algorithm::Es256).unwrap();
+    for private_key in [key.private_pem(), key.private_jwk().to_string()] {
+        let made = api.post("/v1/credentials", app(&private_key)).await;
+        answers.push(api.get(&format!("/v1/credentials/{}", made.id())).await);
+        answers.push(made);
+        let test = json!({"domain": "http://127.0.0.1:9", "kind": "oauth", "oauth": app(&private_key)["oauth"]});
+        answers.push(api.post("/v1/credential-tests", test).await);
+        // Damaged, and where it does not belong.
+        let cut: String = private_key.chars().take(150).collect();
+        answers.push(api.post("/v1/credentials", app(&cut)).await);
+        let token = json!({"name": "x", "domain": "acme", "token": private_key});
+        answers.push(api.post("/v1/credentials", token).await);
+        let mut odd = app(&private_key);
+        odd["oauth"] = json!({"client_id": private_key, "key_id": [private_key], "private_key": [private_key]});
+        answers.push(api.post("/v1/credentials", odd).await);
+    }
+    let parts = parts_of(&key);
     for answer in answers {
         assert!(!answer.text.contains(CANARY), "{}", answer.text);
+        for part in &parts {
+            assert!(!answer.text.contains(part), "{}", answer.text);
+        }
         assert!(!format!("{:?}", answer.headers).contains(CANARY));
     }
 }
@@ -107,10 +144,20 @@ async fn a_request_has_one_line_in_the_log_and_no_secret_in_it() {
         format!("{{\"token\": \"{CANARY}"),
     )
     .await;
+    let private = KeyPair::generate(Algorithm::Es256).unwrap();
+    api.post("/v1/credentials", app(&private.private_pem()))
+        .await
+        .expect(201);
+    api.post("/v1/credentials", app(&private.private_jwk().to_string()))
+        .await
+        .expect(201);
 
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(!text.contains(CANARY));
     assert!(!text.contains(&key));
+    for part in parts_of(&private) {
+        assert!(!text.contains(&part), "{part}");
+    }
     let lines: Vec<&str> = text
         .lines()
         .filter(|line| line.contains(id) && line.contains("\"status\""))
@@ -118,7 +165,7 @@ async fn a_request_has_one_line_in_the_log_and_no_secret_in_it() {
     let [line] = lines.as_slice() else {
         panic!("{lines:?}");
     };
-    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    let line: Value = serde_json::from_str(line).unwrap();
     let fields = &line["fields"];
     assert_eq!(fields["message"], "POST /v1/credentials 201");
     assert_eq!(
@@ -139,6 +186,12 @@ async fn a_request_has_one_line_in_the_log_and_no_secret_in_it() {
 async fn a_token_is_in_no_row() {
     let api = TestApi::start().await;
     api.route("one").await;
+    let key = KeyPair::generate(Algorithm::Es256).unwrap();
+    api.post("/v1/credentials", app(&key.private_pem()))
+        .await
+        .expect(201);
+    let mut secrets = parts_of(&key);
+    secrets.push(CANARY.to_owned());
     let client = api.db.client().await;
     let tables = "SELECT quote_ident(table_name) FROM information_schema.tables WHERE table_schema = 'public'";
     let tables = client.query(tables, &[]).await.unwrap();
@@ -150,8 +203,10 @@ async fn a_token_is_in_no_row() {
             let sql = format!(
                 "SELECT count(*) FROM {table} t WHERE t::text LIKE '%' || {spelling} || '%'"
             );
-            let rows: i64 = client.query_one(&sql, &[&CANARY]).await.unwrap().get(0);
-            assert_eq!(rows, 0, "{table}");
+            for secret in &secrets {
+                let rows: i64 = client.query_one(&sql, &[secret]).await.unwrap().get(0);
+                assert_eq!(rows, 0, "{table}");
+            }
         }
     }
 }

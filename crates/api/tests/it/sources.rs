@@ -116,9 +116,9 @@ async fn the_credential_is_given_in_one_way() {
     assert_eq!(
         errors(json!({"credential": {"name": "", "domain": "user@acme.okta.com"}})).await,
         [
-            field("/credential/token", "required"),
             field("/credential/name", "empty"),
             field("/credential/domain", "invalid_domain"),
+            field("/credential/token", "required"),
         ]
     );
 }

@@ -1,7 +1,6 @@
 //! `POST /v1/credential-tests`
 
 use actix_web::{HttpResponse, post, web};
-use model::credential::Secret;
 use utoipa::ToSchema;
 
 use super::CredentialTest;
@@ -9,6 +8,7 @@ use crate::answer::plain;
 use crate::auth::Operator;
 use crate::body::Body;
 use crate::handlers::credentials::read_domain;
+use crate::handlers::credentials::secret::{ServiceAppCreate, read_secret};
 use crate::problem::Problem;
 use crate::state::ApiState;
 use crate::trial::{Known, Report, Step, Trial};
@@ -20,9 +20,15 @@ pub(crate) struct CredentialTestCreate {
     /// The address at which you sign in to Okta, or the first part of it
     #[schema(min_length = 1, max_length = 255, examples("acme.okta.com"))]
     domain: String,
-    /// An API token of this org
-    #[schema(min_length = 1, max_length = 512, format = Password)]
-    token: String,
+    /// What it holds: `ssws` for an API token, `oauth` for a service app
+    #[schema(nullable = false, default = "ssws", examples("ssws"))]
+    kind: Option<String>,
+    /// For the kind `ssws`: an API token of this org
+    #[schema(nullable = false, min_length = 1, max_length = 512, format = Password)]
+    token: Option<String>,
+    /// For the kind `oauth`: a service app of this org
+    #[schema(nullable = false)]
+    oauth: Option<ServiceAppCreate>,
 }
 
 /// Test a credential before storing it
@@ -46,8 +52,8 @@ pub(crate) async fn create_credential_test(
         // A domain that cannot be one is a result like others.
         Ok::<_, Problem>(read_domain(text, &state.allow_hosts))
     });
-    let token = fields.token("token");
-    let (domain, token) = fields.finish(|| domain.zip(token))?;
+    let secret = read_secret(&mut fields);
+    let (domain, secret) = fields.finish(|| domain.zip(secret))?;
     let report = match domain {
         Ok(origin) => {
             let _pass = state
@@ -57,7 +63,7 @@ pub(crate) async fn create_credential_test(
             let trial = Trial {
                 okta: &state.okta,
                 origin: &origin,
-                secret: &Secret::Ssws(token),
+                secret: &secret,
                 known: Known::default(),
                 budget: None,
                 now: state.store.clock().await?,

@@ -1,11 +1,11 @@
 //! `POST /v1/credentials`
 
 use actix_web::{HttpResponse, post, web};
-use model::credential::Secret;
 use model::net::AllowHosts;
 use store::NewCredential;
 use utoipa::ToSchema;
 
+use super::secret::{ServiceAppCreate, read_secret};
 use super::{CredentialView, read_domain};
 use crate::answer::created;
 use crate::auth::Admin;
@@ -25,9 +25,17 @@ pub(crate) struct CredentialCreate {
     /// The address at which you sign in to Okta, or the first part of it
     #[schema(min_length = 1, max_length = 255, examples("acme.okta.com"))]
     domain: String,
-    /// An API token of this org; its owner must be allowed to read the System Log. Never shown again
-    #[schema(min_length = 1, max_length = 512, format = Password)]
-    token: String,
+    /// What it holds: `ssws` for an API token, `oauth` for a service app
+    #[schema(nullable = false, default = "ssws", examples("ssws"))]
+    kind: Option<String>,
+    /// For the kind `ssws`: an API token of this org; its owner must be allowed to read the System Log. Never shown
+    /// again
+    #[schema(nullable = false, min_length = 1, max_length = 512, format = Password)]
+    token: Option<String>,
+    /// For the kind `oauth`: a service app that was granted the scope `okta.logs.read` and an admin role that may read
+    /// the System Log
+    #[schema(nullable = false)]
+    oauth: Option<ServiceAppCreate>,
 }
 
 /// Reads a credential, alone or inside of a source.
@@ -39,11 +47,11 @@ pub(crate) fn read_credential(
     let origin = fields.parsed("domain", "invalid_domain", |text| {
         read_domain(text, allow_hosts)
     });
-    let token = fields.token("token");
+    let secret = read_secret(fields);
     Some(NewCredential {
         name: name?,
         origin: origin?.to_string(),
-        secret: Secret::Ssws(token?),
+        secret: secret?,
     })
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod get;
 pub(crate) mod list;
+pub(crate) mod secret;
 pub(crate) mod test;
 pub(crate) mod update;
 
@@ -13,6 +14,7 @@ use chrono::{DateTime, Utc};
 use model::net::AllowHosts;
 use model::origin::{Origin, OriginError};
 use model::status::Trouble;
+use secret::ServiceAppView;
 use serde::Serialize;
 use store::Credential;
 use utoipa::ToSchema;
@@ -26,15 +28,18 @@ pub(crate) struct CredentialView {
     id: Uuid,
     /// The name, unique among your credentials
     name: String,
-    /// What kind of secret it holds: `ssws` is an API token
+    /// What it holds: `ssws` is an API token, `oauth` a service app; the set may grow
     #[schema(examples("ssws"))]
     kind: String,
+    /// The service app; null for other kinds
+    #[schema(required)]
+    oauth: Option<ServiceAppView>,
     /// The Okta org as its normalised address
     #[schema(examples("https://acme.okta.com"))]
     domain: String,
-    /// Eight characters that tell two tokens apart and say nothing about either
+    /// Eight characters that tell two tokens or apps apart and say nothing about either
     fingerprint: String,
-    /// When the token was set
+    /// When the token or private key was set
     secret_set_at: DateTime<Utc>,
     /// `unverified`, `valid`, `rejected`, `expiring` or `expired`; the set may grow
     #[schema(examples("valid"))]
@@ -70,6 +75,7 @@ pub(crate) struct CredentialView {
 impl From<Credential> for CredentialView {
     fn from(row: Credential) -> Self {
         let trouble = row.trouble.as_deref().and_then(Trouble::from_code);
+        let oauth = ServiceAppView::of(&row);
         let mut fingerprint = String::new();
         for byte in row.fingerprint.iter().take(4) {
             // Writing to a string cannot fail.
@@ -78,6 +84,7 @@ impl From<Credential> for CredentialView {
         Self {
             id: row.id,
             name: row.name,
+            oauth,
             kind: row.kind,
             domain: row.origin,
             fingerprint,

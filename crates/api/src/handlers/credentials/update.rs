@@ -1,11 +1,11 @@
 //! `PATCH /v1/credentials/{credential_id}`
 
 use actix_web::{HttpResponse, patch, web};
-use model::credential::Secret;
 use model::ids::CredentialId;
 use store::CredentialChange;
 use utoipa::ToSchema;
 
+use super::secret::{ServiceAppPatch, field_of, read_new_secret};
 use super::{CredentialView, read_domain};
 use crate::answer::versioned;
 use crate::auth::Admin;
@@ -23,17 +23,20 @@ pub(crate) struct CredentialPatch {
     /// A new name
     #[schema(nullable = false, min_length = 1, max_length = 200)]
     name: Option<String>,
-    /// A new address of the same org; the token must then be given again
+    /// A new address of the same org; the token or private key must then be given again
     #[schema(nullable = false, min_length = 1, max_length = 255)]
     domain: Option<String>,
-    /// A new API token
+    /// A new API token, for the kind `ssws`
     #[schema(nullable = false, min_length = 1, max_length = 512, format = Password)]
     token: Option<String>,
+    /// A new private key, for the kind `oauth`
+    #[schema(nullable = false)]
+    oauth: Option<ServiceAppPatch>,
 }
 
 /// Change a credential
 ///
-/// A new token or domain is tried at once by the sources that use it; they go on where they were.
+/// A new token, private key or domain is tried at once by the sources that use it; they go on where they were.
 #[utoipa::path(
     tag = "credentials",
     params(("credential_id" = Uuid, Path, description = "Id of the credential"), IfMatchParams),
@@ -60,23 +63,24 @@ pub(crate) async fn update_credential(
     let origin = fields.parsed("domain", "invalid_domain", |text| {
         read_domain(text, &state.allow_hosts)
     });
-    let token_given = fields.has("token");
-    let token = fields.token("token");
     let current = state.store.credential(caller.tenant, id).await?;
+    let field = field_of(current.kind());
+    let secret_given = fields.has(field);
+    let secret = read_new_secret(&mut fields, &current);
     let version = if_match.demand(async { Ok(current.version) }).await?;
-    // Else whoever may change a domain could have the stored token sent to a host of their choice.
+    // Else whoever may change a domain could have the stored secret used at a host of their choice.
     let moved = origin
         .as_ref()
         .is_some_and(|origin| origin.to_string() != current.origin);
-    if moved && !token_given {
-        let detail = "token is missing: with a new domain the token must be given again";
-        fields.error("token", "required", detail);
+    if moved && !secret_given {
+        let detail = format!("{field} is missing: with a new domain it must be given again");
+        fields.error(field, "required", detail);
     }
     let change = fields.finish(|| {
         Some(CredentialChange {
             name,
             origin: origin.map(|origin| origin.to_string()),
-            secret: token.map(Secret::Ssws),
+            secret,
         })
     })?;
     let credential = state
