@@ -181,7 +181,10 @@ where
     let (request, body) = request.into_parts();
     let host = header(&request.headers, &HOST).unwrap_or_else(|| local.to_string());
     let org = hosts.org(&host);
-    let gzip = header(&request.headers, &ACCEPT_ENCODING).is_some_and(|value| wants_gzip(&value));
+    let accepted = header(&request.headers, &ACCEPT_ENCODING);
+    // Recorded answers of the token endpoint are never compressed.
+    let gzip =
+        accepted.is_some_and(|value| wants_gzip(&value)) && request.uri.path() != route::TOKEN;
     // A body that is cut or far too long is as good as none: no endpoint takes an empty one.
     let body = Limited::new(body, MAX_BODY).collect().await;
     let busy = org.busy().begin();

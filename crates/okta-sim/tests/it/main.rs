@@ -25,11 +25,15 @@ mod links;
 #[cfg(test)]
 mod oauth;
 #[cfg(test)]
+mod openapi;
+#[cfg(test)]
 mod parameters;
 #[cfg(test)]
 mod polling;
 #[cfg(test)]
 mod record;
+#[cfg(test)]
+mod recorded;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
