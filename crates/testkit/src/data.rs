@@ -40,3 +40,17 @@ pub fn test_data() -> Option<PathBuf> {
     );
     Some(folder)
 }
+
+/// The number that a variable of the tests holds, if it is set.
+///
+/// # Panics
+/// If it is set to something else.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the collector's configuration is not for tests"
+)]
+pub fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    let number = text.parse();
+    Some(number.unwrap_or_else(|_| panic!("{variable} is no number: {text}")))
+}

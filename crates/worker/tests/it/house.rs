@@ -11,7 +11,7 @@ use model::job::JobKind;
 use model::source::{RefreshFrequency, Start};
 use okta::{ClientConfig, OktaClient};
 use okta_sim::{Events, Org, RateLimits, RequestRecord, Sim, SimConfig};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use store::sealing::KeyRing;
 use store::{
     CredentialChoice, NewCredential, NewDestination, NewSource, SourceStatus, Store, StoreConfig,
@@ -36,6 +36,7 @@ pub(crate) struct House {
     pub(crate) sql: tokio_postgres::Client,
     pub(crate) sim: Sim,
     pub(crate) time: Time,
+    sealing_keys: SecretString,
     pub(crate) store: Store,
     pub(crate) tenant: TenantId,
     pub(crate) files: tempfile::TempDir,
@@ -119,8 +120,8 @@ impl House {
         let clock = sim.clock.clone();
         let sim = Sim::start(sim).await.expect("the simulator starts");
         let time = Time::install(url, Some(clock)).await;
-        let keys = KeyRing::generate().expect("randomness");
-        let keys = KeyRing::parse(keys.expose_secret()).expect("a key ring");
+        let sealing_keys = KeyRing::generate().expect("randomness");
+        let keys = KeyRing::parse(sealing_keys.expose_secret()).expect("a key ring");
         let store = Store::new(&StoreConfig::new(by), keys).expect("a store");
         store.make_partitions().await.expect("partitions");
         let tenant = store.ensure_tenant("acme").await.expect("a tenant");
@@ -140,6 +141,7 @@ impl House {
             sql: testkit::postgres::connect(url).await,
             sim,
             time,
+            sealing_keys,
             store,
             tenant,
             files,
@@ -164,6 +166,11 @@ impl House {
         (0..count)
             .map(|n| event(&Uuid::new_v4().to_string(), &now.to_rfc3339(), n))
             .collect()
+    }
+
+    /// The key ring of the store, for another one.
+    pub(crate) fn keys(&self) -> KeyRing {
+        KeyRing::parse(self.sealing_keys.expose_secret()).expect("a key ring")
     }
 
     pub(crate) fn worker(&self) -> Worker {

@@ -24,6 +24,8 @@ mod house;
 #[cfg(test)]
 mod jobs;
 #[cfg(test)]
+mod mortal;
+#[cfg(test)]
 mod oauth;
 #[cfg(test)]
 mod quarantine;
@@ -31,6 +33,8 @@ mod quarantine;
 mod recovery;
 #[cfg(test)]
 mod runner;
+#[cfg(test)]
+mod schedules;
 #[cfg(test)]
 mod scripted;
 #[cfg(test)]
