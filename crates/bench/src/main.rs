@@ -1,11 +1,12 @@
 //! Benchmarks, and the stories of the suite at length: `cargo run --release -p bench -- pipeline`,
-//! `.. kill`, `.. insightops`, `.. storms`.
+//! `.. kill`, `.. insightops`, `.. storms`, `.. windows`.
 
 mod ground;
 mod insightops;
 mod kill;
 mod pipeline;
 mod storms;
+mod windows;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -30,6 +31,8 @@ enum Command {
     Pipeline(pipeline::Arguments),
     /// Delivers to a webhook through an outage and through the end of workers, and says what became of every event.
     Storms(storms::Arguments),
+    /// Reads with two tokens beside a stranger and says how each of the org's windows was used.
+    Windows(windows::Arguments),
     /// Is the product: how the other commands start its processes.
     #[command(hide = true, disable_help_flag = true)]
     Collector {
@@ -45,6 +48,7 @@ async fn main() -> ExitCode {
         Command::Insightops(arguments) => Box::pin(insightops::run(&arguments)).await,
         Command::Pipeline(arguments) => Box::pin(pipeline::run(&arguments)).await,
         Command::Storms(arguments) => Box::pin(storms::run(&arguments)).await,
+        Command::Windows(arguments) => Box::pin(windows::run(&arguments)).await,
         Command::Collector { arguments } => return collector(arguments).await,
     };
     match ended {

@@ -24,3 +24,4 @@ pub mod process;
 pub mod time;
 pub mod wait;
 pub mod webhook;
+pub mod windows;
