@@ -12,6 +12,7 @@ mod layering;
 mod otlp;
 mod program;
 mod receive;
+mod secrets;
 mod service;
 mod shipped;
 mod telemetry;
