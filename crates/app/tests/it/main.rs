@@ -15,4 +15,5 @@ mod receive;
 mod secrets;
 mod service;
 mod shipped;
+mod sim;
 mod telemetry;

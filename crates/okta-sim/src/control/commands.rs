@@ -80,12 +80,21 @@ pub(super) fn generate(org: &Org, command: &Command) -> Done {
         count: u32,
         #[serde(default)]
         seed: u64,
+        /// Against Okta's schema, as some real ones are.
+        #[serde(default)]
+        odd: bool,
     }
 
     let wanted: Wanted = read(command)?;
     let mut generator = Generator::new(wanted.seed);
     let now = org.clock().now();
-    let lines = (0..wanted.count).map(|_| generator.event(now));
+    let lines = (0..wanted.count).map(|_| {
+        if wanted.odd {
+            generator.odd_event(now)
+        } else {
+            generator.event(now)
+        }
+    });
     let events = Events::from_lines(lines).map_err(Refusal::bad)?;
     let count = events.len();
     Ok(json!({ "first": org.persist(events), "count": count }))

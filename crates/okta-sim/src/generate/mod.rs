@@ -12,6 +12,7 @@ mod shape;
 mod world;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
 
 use crate::clock::time;
 use crate::events::{Events, EventsBuilder};
@@ -88,6 +89,20 @@ impl Generator {
             chosen
         });
         self.render(kind.unwrap_or(&RATE_LIMIT), published, None)
+    }
+
+    /// Like [`Generator::event`], but as some real events are against Okta's own schema: `postalCode` is a
+    /// number, which the model of Okta's SDK for Python refuses.
+    pub fn odd_event(&mut self, at: DateTime<Utc>) -> Vec<u8> {
+        loop {
+            let event = self.event(at);
+            let mut event: Value = serde_json::from_slice(&event).unwrap_or_default();
+            // Events of jobs have no client.
+            if let Some(place) = event.pointer_mut("/client/geographicalContext/postalCode") {
+                *place = 94_105.into();
+                return event.to_string().into_bytes();
+            }
+        }
     }
 
     /// The event that says a limit was met.

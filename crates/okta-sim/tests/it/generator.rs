@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use chrono::DateTime;
-use okta_sim::{Events, OrgConfig, Rate, base_time, generate};
+use okta_sim::{Events, Generator, OrgConfig, Rate, base_time, generate};
 use serde_json::Value;
 
 use crate::support::{Fixture, data, quiet};
@@ -220,4 +220,13 @@ fn the_first_event_follows_the_base_time() {
         .parse::<DateTime<chrono::Utc>>()
         .unwrap();
     assert!((first - base_time()).num_milliseconds().abs() < 1000);
+}
+
+#[test]
+fn an_odd_event_has_a_number_for_a_postal_code() {
+    let mut generator = Generator::new(3);
+    for _ in 0..20 {
+        let event: Value = serde_json::from_slice(&generator.odd_event(base_time())).unwrap();
+        assert_eq!(event["client"]["geographicalContext"]["postalCode"], 94105);
+    }
 }
