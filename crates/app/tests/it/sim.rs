@@ -16,8 +16,7 @@ async fn start(args: &[&str]) -> (Process, String, String) {
     let control = process.wait_for_line("interface listens on", LIMIT).await;
     let url = |line: &str| {
         let rest = line.split(" on ").nth(1).unwrap();
-        let end = rest.find([',', ' ']).unwrap_or(rest.len());
-        rest[..end].to_owned()
+        rest.split([',', ' ']).next().unwrap().to_owned()
     };
     (process, url(&org), url(&control))
 }
