@@ -66,9 +66,9 @@ async fn a_service_app_delivers_and_its_secrets_are_nowhere() {
     });
     let mut texts = Vec::new();
     for (path, body) in [("/v1/credential-tests", test), ("/v1/sources", source)] {
-        let (status, text) = post(path, body).await;
-        assert!((200..300).contains(&status), "{text}");
-        texts.push(text);
+        let (status, said) = post(path, body).await;
+        assert!((200..300).contains(&status), "{said}");
+        texts.push(said);
     }
     let out = files.path().join("out");
     testkit::wait::until("the event is delivered", LIMIT, async || {
