@@ -110,6 +110,33 @@ impl CredentialState {
         Self::ALL.into_iter().find(|state| state.as_str() == word)
     }
 
+    /// What it means, for a person, where no trouble says more; `None`: all is well.
+    pub fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Valid => None,
+            Self::Unverified => Some("it has not been tried yet"),
+            Self::Expiring => Some(
+                "it has not been used for two weeks or more, and Okta lets a token die after 30 days",
+            ),
+            Self::Rejected => Some("Okta refused it"),
+            Self::Expired => Some("it was not used for 30 days, and Okta lets such tokens die"),
+        }
+    }
+
+    /// What to do about it, for a person, likewise.
+    pub fn next_step(self) -> Option<&'static str> {
+        match self {
+            Self::Valid => None,
+            Self::Unverified => Some(
+                "nothing to do; it is tried by the first poll of a source, else within minutes",
+            ),
+            Self::Expiring => Some(
+                "nothing to do if Okta can be reached again soon; test the credential to see what keeps it from being used",
+            ),
+            Self::Rejected | Self::Expired => Some("set a new token on the credential"),
+        }
+    }
+
     /// Whether polling with it makes sense; if not, only the slow probe calls Okta.
     pub fn usable(self) -> bool {
         !matches!(self, Self::Rejected | Self::Expired)

@@ -15,7 +15,7 @@ pub enum JobKind {
     Poll,
     /// Delivers what one route still owes.
     Deliver,
-    /// Slow probe of one credential that Okta refused.
+    /// Takes care of one credential: tests a new secret, keeps a token alive, probes a refused one slowly.
     CheckCredential,
     /// Partitions, retention, sweeping; one for the installation.
     Janitor,

@@ -20,16 +20,19 @@ pub enum Point {
     Sent,
     /// The position transaction has done its work and is about to commit.
     BeforePosition,
+    /// Okta has answered about a new secret, nothing is written.
+    SecretTested,
 }
 
 impl Point {
     /// All points.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Fetched,
         Self::InCommit,
         Self::Committed,
         Self::Sent,
         Self::BeforePosition,
+        Self::SecretTested,
     ];
 
     /// The word used in settings and output.
@@ -40,6 +43,7 @@ impl Point {
             Self::Committed => "committed",
             Self::Sent => "sent",
             Self::BeforePosition => "before_position",
+            Self::SecretTested => "secret_tested",
         }
     }
 }
@@ -71,7 +75,7 @@ impl fmt::Debug for Points {
 /// A text such as `sent:3` that names no point.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{0:?} is no stopping point; write one of fetched, in_commit, committed, sent, before_position, and after a colon at which pass: \"sent:3\""
+    "{0:?} is no stopping point; write one of fetched, in_commit, committed, sent, before_position, secret_tested, and after a colon at which pass: \"sent:3\""
 )]
 pub struct PointError(String);
 

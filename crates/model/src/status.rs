@@ -104,6 +104,14 @@ troubles! {
     AccessDenied = "access_denied", ActionNeeded,
         "Okta refuses the service app at the collector's network address, or by a policy",
         "allow the address that the collector calls from in the network zones of the app, and check the org's policies";
+    /// 401 for a token that had been accepted.
+    TokenRevoked = "token_revoked", ActionNeeded,
+        "Okta no longer accepts the token: it was revoked, its owner was deactivated or suspended, or its network zone shuts the collector out",
+        "look up the token and its owner in the Okta admin console (Security, API, Tokens); mend them or set a new token on the credential";
+    /// 30 days without use.
+    TokenExpired = "token_expired", ActionNeeded,
+        "the token was not used for 30 days, and Okta lets such tokens die",
+        "create a new API token in the Okta admin console (Security, API, Tokens) and set it on the credential";
     /// 403.
     PermissionMissing = "permission_missing", ActionNeeded,
         "the credential is valid, but the owner of the token, or the service app, may not read the System Log",

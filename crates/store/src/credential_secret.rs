@@ -42,11 +42,11 @@ fn fingerprint(tenant: TenantId, secret: &Secret) -> Vec<u8> {
 #[derive(AsChangeset, Insertable)]
 #[diesel(table_name = credentials, treat_none_as_null = true)]
 pub(crate) struct ShownColumns {
-    kind: &'static str,
-    fingerprint: Vec<u8>,
-    client_id: Option<String>,
-    key_id: Option<String>,
-    algorithm: Option<String>,
+    pub(crate) kind: &'static str,
+    pub(crate) fingerprint: Vec<u8>,
+    pub(crate) client_id: Option<String>,
+    pub(crate) key_id: Option<String>,
+    pub(crate) algorithm: Option<String>,
 }
 
 impl ShownColumns {

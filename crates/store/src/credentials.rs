@@ -14,6 +14,7 @@ use crate::credential_secret::{CredentialSecret, ShownColumns, sealed_part, secr
 use crate::error::{Conflict, Resource, StoreError, unique_violation};
 use crate::jobs;
 use crate::pool::Store;
+use crate::rotations;
 use crate::schema::{credentials, sources};
 use crate::sealing::{KeyRing, Place, Sealed};
 use crate::sql::sql_query;
@@ -66,6 +67,9 @@ pub struct Credential {
     pub client_id: Option<String>,
     pub key_id: Option<String>,
     pub algorithm: Option<String>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub warned_days: Option<i16>,
+    pub refused_at: Option<DateTime<Utc>>,
 }
 
 impl Credential {
@@ -89,7 +93,7 @@ struct SealedColumns {
     seal_body: Vec<u8>,
 }
 
-fn place(tenant: Uuid, id: Uuid, version: i32) -> Place {
+pub(crate) fn place(tenant: Uuid, id: Uuid, version: i32) -> Place {
     Place {
         purpose: "credential",
         tenant,
@@ -111,7 +115,7 @@ struct FreshId {
     id: Uuid,
 }
 
-/// Inserts a credential and its parked probe, in the caller's transaction.
+/// Inserts a credential and the job that takes care of it, in the caller's transaction.
 pub(crate) async fn insert(
     conn: &mut AsyncPgConnection,
     keys: &KeyRing,
@@ -139,11 +143,11 @@ pub(crate) async fn insert(
         .get_result(conn)
         .await
         .map_err(name_taken)?;
-    let parked = jobs::New {
-        paused: true,
+    let care = jobs::New {
+        after: credential_checks::FIRST_TRY,
         ..jobs::New::default()
     };
-    jobs::create(conn, tenant, JobKind::CheckCredential, id, parked).await?;
+    jobs::create(conn, tenant, JobKind::CheckCredential, id, care).await?;
     Ok(credential)
 }
 
@@ -177,6 +181,40 @@ pub(crate) async fn hold(
         .ok_or(StoreError::NotFound(Resource::Credential))
 }
 
+/// The same, kept from being changed until the end of the transaction.
+pub(crate) async fn lock(
+    conn: &mut AsyncPgConnection,
+    tenant: TenantId,
+    id: CredentialId,
+) -> Result<Credential, StoreError> {
+    credentials::table
+        .find((tenant.0, id.0))
+        .select(Credential::as_select())
+        .for_no_key_update()
+        .first(conn)
+        .await
+        .optional()?
+        .ok_or(StoreError::NotFound(Resource::Credential))
+}
+
+/// The same, if its secret and domain are still those that somebody saw.
+pub(crate) async fn lock_seen(
+    conn: &mut AsyncPgConnection,
+    seen: &Credential,
+) -> Result<Option<Credential>, StoreError> {
+    let same = credentials::secret_version
+        .eq(seen.secret_version)
+        .and(credentials::origin.eq(&seen.origin));
+    Ok(credentials::table
+        .find((seen.tenant_id, seen.id))
+        .filter(same)
+        .select(Credential::as_select())
+        .for_no_key_update()
+        .first(conn)
+        .await
+        .optional()?)
+}
+
 /// Ids of the sources that use a credential.
 pub(crate) async fn sources_of(
     conn: &mut AsyncPgConnection,
@@ -192,6 +230,43 @@ pub(crate) async fn sources_of(
         .select(sources::id)
         .load(conn)
         .await?)
+}
+
+/// Refuses a domain that another credential has shown to be another org than the one that the sources
+/// of this credential read.
+async fn refuse_foreign(
+    conn: &mut AsyncPgConnection,
+    tenant: TenantId,
+    id: CredentialId,
+    origin: &str,
+) -> Result<(), StoreError> {
+    let at_origin = credentials::tenant_id
+        .eq(tenant.0)
+        .and(credentials::origin.eq(origin))
+        .and(credentials::org_id.is_not_null());
+    let theirs: Option<Option<String>> = credentials::table
+        .filter(at_origin)
+        .select(credentials::org_id)
+        .first(conn)
+        .await
+        .optional()?;
+    let Some(theirs) = theirs.flatten() else {
+        return Ok(());
+    };
+    let reads_another = sources::tenant_id
+        .eq(tenant.0)
+        .and(sources::credential_id.eq(id.0))
+        .and(sources::org_id.ne(&theirs));
+    let ours: Option<Option<String>> = sources::table
+        .filter(reads_another)
+        .select(sources::org_id)
+        .first(conn)
+        .await
+        .optional()?;
+    match ours.flatten() {
+        Some(ours) => Err(Conflict::ForeignOrg { ours, theirs }.into()),
+        None => Ok(()),
+    }
 }
 
 impl Store {
@@ -235,8 +310,12 @@ impl Store {
             .await?)
     }
 
-    /// Changes a credential. A new secret or domain makes it `unverified` and its sources due at
-    /// once, at the same cursor. `version` is what the caller last saw, if it cares.
+    /// Changes a credential. A new secret is tested beside the present one as long as that one works;
+    /// else, as a new domain without a secret is, it is taken at once: `unverified`, its sources due at
+    /// the same cursor. `version` is what the caller last saw, if it cares.
+    ///
+    /// # Errors
+    /// [`Conflict::ForeignOrg`] if the new domain is known to be another org than the one its sources read.
     pub async fn update_credential(
         &self,
         tenant: TenantId,
@@ -246,55 +325,51 @@ impl Store {
     ) -> Result<Credential, StoreError> {
         self.tx(async |conn| {
             let row = credentials::table.find((tenant.0, id.0));
-            let old: Credential = row
-                .select(Credential::as_select())
-                .for_no_key_update()
-                .first(conn)
-                .await
-                .optional()?
-                .ok_or(StoreError::NotFound(Resource::Credential))?;
+            let old = lock(conn, tenant, id).await?;
             if version.is_some_and(|version| version != old.version) {
                 return Err(Conflict::VersionChanged(old.version).into());
             }
             if let Some(name) = &change.name {
                 diesel::update(row).set(credentials::name.eq(name)).execute(conn).await.map_err(name_taken)?;
             }
-            let moved = change.origin.as_ref().is_some_and(|origin| *origin != old.origin);
-            if let Some(origin) = &change.origin {
-                diesel::update(row).set(credentials::origin.eq(origin)).execute(conn).await?;
-            }
+            let origin = change.origin.as_deref().unwrap_or(&old.origin);
+            let moved = origin != old.origin;
             if moved {
-                diesel::update(row).set(credentials::org_id.eq(None::<String>)).execute(conn).await?;
+                refuse_foreign(conn, tenant, id, origin).await?;
             }
-            if let Some(secret) = &change.secret {
-                let next = old.secret_version.saturating_add(1);
-                let sealed = self.keys.seal(place(tenant.0, id.0, next), sealed_part(secret))?;
-                diesel::update(row)
-                    .set((
-                        credentials::seal_kek.eq(sealed.kek),
-                        credentials::seal_dek.eq(sealed.dek),
-                        credentials::seal_body.eq(sealed.body),
-                        credentials::secret_version.eq(next),
-                        ShownColumns::of(tenant, secret),
-                    ))
-                    .execute(conn)
-                    .await?;
-                sql_query("UPDATE credentials SET secret_set_at = collector_now() WHERE tenant_id = $1 AND id = $2")
-                    .bind::<SqlUuid, _>(tenant.0)
-                    .bind::<SqlUuid, _>(id.0)
-                    .execute(conn)
-                    .await?;
-            }
-            if moved || change.secret.is_some() {
-                sql_query(
-                    "UPDATE credentials SET state = 'unverified', trouble = NULL, trouble_detail = NULL, state_at = collector_now() \
-                     WHERE tenant_id = $1 AND id = $2",
-                )
-                .bind::<SqlUuid, _>(tenant.0)
-                .bind::<SqlUuid, _>(id.0)
-                .execute(conn)
-                .await?;
-                credential_checks::resume(conn, tenant, id).await?;
+            let works = matches!(old.state(), CredentialState::Valid | CredentialState::Expiring);
+            match &change.secret {
+                Some(secret) if works => rotations::begin(conn, &self.keys, &old, secret, origin).await?,
+                None if !moved => {}
+                secret => {
+                    if let Some(secret) = secret {
+                        let next = rotations::next_version(conn, &old).await?;
+                        let sealed = self.keys.seal(place(tenant.0, id.0, next), sealed_part(secret))?;
+                        diesel::update(row)
+                            .set((
+                                credentials::seal_kek.eq(sealed.kek),
+                                credentials::seal_dek.eq(sealed.dek),
+                                credentials::seal_body.eq(sealed.body),
+                                credentials::secret_version.eq(next),
+                                ShownColumns::of(tenant, secret),
+                            ))
+                            .execute(conn)
+                            .await?;
+                        sql_query("UPDATE credentials SET secret_set_at = collector_now() WHERE tenant_id = $1 AND id = $2")
+                            .bind::<SqlUuid, _>(tenant.0)
+                            .bind::<SqlUuid, _>(id.0)
+                            .execute(conn)
+                            .await?;
+                    }
+                    if moved {
+                        diesel::update(row)
+                            .set((credentials::origin.eq(origin), credentials::org_id.eq(None::<String>)))
+                            .execute(conn)
+                            .await?;
+                    }
+                    rotations::forget(conn, tenant, id).await?;
+                    credential_checks::renew(conn, tenant, id).await?;
+                }
             }
             sql_query(
                 "UPDATE credentials SET version = version + 1, updated_at = collector_now() WHERE tenant_id = $1 AND id = $2",

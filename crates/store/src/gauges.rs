@@ -116,7 +116,6 @@ pub struct RouteGauge {
     pub waiting: f64,
 }
 
-/// SSWS tokens die after 30 days without use.
 const GAUGES: &str = "WITH t AS (SELECT collector_now() AS now), \
  s AS MATERIALIZED (SELECT s.tenant_id AS tenant, s.id, s.enabled, s.refresh_seconds::float8 AS refresh, \
      extract(epoch FROM t.now - l.newest_published)::float8 AS lag, \
@@ -126,8 +125,8 @@ const GAUGES: &str = "WITH t AS (SELECT collector_now() AS now), \
      FROM t, job_lanes l CROSS JOIN LATERAL (SELECT count(*) AS due, min(h.run_at) AS first FROM job_schedule h \
          WHERE h.lane_id = l.id AND h.run_at <= collector_now()) d GROUP BY l.kind), \
  c AS (SELECT state, count(*) AS count FROM credentials GROUP BY state), \
- e AS (SELECT tenant_id AS tenant, id, extract(epoch FROM last_used_at + interval '30 days' - t.now)::float8 AS left \
-     FROM t, credentials WHERE kind = 'ssws' AND last_used_at IS NOT NULL ORDER BY last_used_at LIMIT $1), \
+ e AS (SELECT tenant_id AS tenant, id, extract(epoch FROM expires_at - t.now)::float8 AS left \
+     FROM t, credentials WHERE expires_at IS NOT NULL ORDER BY expires_at LIMIT $1), \
  b AS (SELECT c.tenant_id AS tenant, c.id, b.left_over::float8 / b.limit_seen AS left \
      FROM t, budgets b JOIN credentials c ON c.tenant_id = b.tenant_id AND c.origin = b.origin AND c.fingerprint = b.fingerprint \
      WHERE b.ends_at > t.now AND b.limit_seen > 0 ORDER BY 3 LIMIT $1), \

@@ -1,9 +1,11 @@
 //! Jobs: made with their subject, poked, paused, resumed, shown.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{
-    Array, BigInt, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
+    Array, BigInt, Bool, Double, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use model::ids::{JobId, TenantId};
@@ -41,7 +43,7 @@ pub struct JobView {
     pub paused: bool,
 }
 
-/// Makes the job of a subject, due at once, in the transaction that makes the subject.
+/// Makes the job of a subject, due at once unless told otherwise, in the transaction that makes the subject.
 pub(crate) async fn create(
     conn: &mut AsyncPgConnection,
     tenant: TenantId,
@@ -55,7 +57,8 @@ pub(crate) async fn create(
             ON CONFLICT (tenant_id, kind, failing) DO UPDATE SET quantum = job_lanes.quantum RETURNING id), \
          job AS (INSERT INTO jobs (tenant_id, kind, subject_id, trace_context) VALUES ($1, $2, $3, $6) RETURNING id) \
          INSERT INTO job_schedule (job_id, lane_id, run_at, due_at, paused) \
-         SELECT job.id, lane.id, CASE WHEN $5 THEN 'infinity' ELSE collector_now() END, collector_now(), $5 FROM job, lane",
+         SELECT job.id, lane.id, CASE WHEN $5 THEN 'infinity' ELSE collector_now() + make_interval(secs => $7) END, \
+            collector_now() + make_interval(secs => $7), $5 FROM job, lane",
     )
     .bind::<SqlUuid, _>(tenant.0)
     .bind::<SmallInt, _>(kind.number())
@@ -63,6 +66,7 @@ pub(crate) async fn create(
     .bind::<Bool, _>(how.failing)
     .bind::<Bool, _>(how.paused)
     .bind::<Nullable<Text>, _>(how.trace_context)
+    .bind::<Double, _>(how.after.as_secs_f64())
     .execute(conn)
     .await?;
     Ok(())
@@ -75,6 +79,8 @@ pub(crate) struct New<'a> {
     pub(crate) failing: bool,
     /// Parked until something needs it.
     pub(crate) paused: bool,
+    /// Until its first run.
+    pub(crate) after: Duration,
     /// Trace context of the request that makes it.
     pub(crate) trace_context: Option<&'a str>,
 }
@@ -181,6 +187,31 @@ pub(crate) async fn set_paused(
     .bind::<SmallInt, _>(kind.number())
     .bind::<Array<SqlUuid>, _>(subjects)
     .bind::<Bool, _>(paused)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Says when a job that is not running is due, whatever was planned; one that runs is due once more if it
+/// ends well.
+pub(crate) async fn plan(
+    conn: &mut AsyncPgConnection,
+    tenant: TenantId,
+    kind: JobKind,
+    subject: Uuid,
+    after: Duration,
+) -> Result<(), StoreError> {
+    sql_query(
+        "UPDATE job_schedule s SET paused = false, held = false, \
+            poked = CASE WHEN s.owner IS NULL THEN s.poked ELSE greatest(s.poked, 1) END, \
+            due_at = CASE WHEN s.owner IS NULL THEN collector_now() + make_interval(secs => $4) ELSE s.due_at END, \
+            run_at = CASE WHEN s.owner IS NULL THEN collector_now() + make_interval(secs => $4) ELSE s.run_at END \
+         FROM jobs j WHERE j.id = s.job_id AND j.tenant_id = $1 AND j.kind = $2 AND j.subject_id = $3",
+    )
+    .bind::<SqlUuid, _>(tenant.0)
+    .bind::<SmallInt, _>(kind.number())
+    .bind::<SqlUuid, _>(subject)
+    .bind::<Double, _>(after.as_secs_f64())
     .execute(conn)
     .await?;
     Ok(())

@@ -17,7 +17,8 @@ diesel::table! {
         fingerprint -> Bytea, org_id -> Nullable<Text>, state -> Text, trouble -> Nullable<Text>,
         trouble_detail -> Nullable<Text>, state_at -> Timestamptz, last_used_at -> Nullable<Timestamptz>,
         version -> Int8, created_at -> Timestamptz, updated_at -> Timestamptz, client_id -> Nullable<Text>,
-        key_id -> Nullable<Text>, algorithm -> Nullable<Text>,
+        key_id -> Nullable<Text>, algorithm -> Nullable<Text>, expires_at -> Nullable<Timestamptz>,
+        warned_days -> Nullable<Int2>, refused_at -> Nullable<Timestamptz>,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which sealing keys the stored secrets need: those of credentials and of destinations.
+//! Which sealing keys the stored secrets need: those of credentials, the next ones among them, and of destinations.
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
@@ -31,6 +31,7 @@ impl Store {
         let rows: Vec<Row> = sql_query(
             "SELECT kek, count(*) AS secrets FROM ( \
                 SELECT seal_kek AS kek FROM credentials UNION ALL \
+                SELECT seal_kek FROM credential_rotations WHERE seal_kek IS NOT NULL UNION ALL \
                 SELECT seal_kek FROM destinations WHERE seal_kek IS NOT NULL) sealed GROUP BY 1 ORDER BY 1",
         )
         .load(&mut conn)

@@ -130,3 +130,91 @@ async fn http_is_for_hosts_that_the_operator_allows() {
         .await;
     assert_eq!(refused.field_errors(), [field("/domain", "invalid_domain")]);
 }
+
+#[tokio::test]
+async fn a_new_token_waits_beside_one_that_works() {
+    let api = TestApi::start().await;
+    let path = format!("/v1/credentials/{}", api.credential("one").await);
+    let new = api.get(&path).await.expect(200);
+    assert_eq!(
+        (&new["rotation"], &new["expires_at"]),
+        (&Value::Null, &Value::Null)
+    );
+    api.sql(
+        "UPDATE credentials SET state = 'valid', org_id = '00o1', last_used_at = collector_now(), \
+            expires_at = collector_now() + interval '720 hours'",
+    )
+    .await;
+    let before = api.get(&path).await.expect(200);
+    assert_eq!(
+        (&before["reason"], &before["next_step"]),
+        (&Value::Null, &Value::Null)
+    );
+
+    let now = api
+        .patch(&path, json!({"token": "00the-next-one"}))
+        .await
+        .expect(200);
+    assert_eq!(now["fingerprint"], before["fingerprint"]);
+    assert_eq!(now["version"], 2);
+    assert_eq!(now["rotation"]["state"], "testing");
+    assert_eq!(now["rotation"]["domain"], "https://acme.okta.com");
+
+    api.sql(
+        "UPDATE credential_rotations SET state = 'refused', trouble = 'token_refused', detail = 'E0000011', \
+            seal_kek = NULL, seal_dek = NULL, seal_body = NULL",
+    )
+    .await;
+    let list = api.get("/v1/credentials").await.expect(200);
+    let rotation = &list["items"][0]["rotation"];
+    assert_eq!(
+        (&rotation["state"], &rotation["code"], &rotation["detail"]),
+        (
+            &json!("refused"),
+            &json!("token_refused"),
+            &json!("E0000011")
+        )
+    );
+    assert!(
+        rotation["next_step"]
+            .as_str()
+            .unwrap()
+            .contains("API token")
+    );
+}
+
+#[tokio::test]
+async fn a_domain_that_is_known_to_be_another_org_is_refused() {
+    let api = TestApi::start().await;
+    let ours = api.credential("one").await;
+    let source = json!({"credential_id": ours});
+    api.post("/v1/sources", source).await.expect(201);
+    let theirs = json!({"name": "theirs", "domain": "other.okta.com", "token": "00x"});
+    api.post("/v1/credentials", theirs).await.expect(201);
+    api.sql("UPDATE credentials SET org_id = '00o' || name; UPDATE sources SET org_id = '00oone'")
+        .await;
+    let body = json!({"domain": "other.okta.com", "token": "00y"});
+    api.patch(&format!("/v1/credentials/{ours}"), body)
+        .await
+        .problem(409, "foreign_org");
+}
+
+#[tokio::test]
+async fn each_state_says_what_it_means() {
+    let api = TestApi::start().await;
+    let path = format!("/v1/credentials/{}", api.credential("one").await);
+    for (set, word) in [
+        ("state = 'unverified'", "tried"),
+        ("state = 'expiring'", "30 days"),
+        ("state = 'expired', trouble = 'token_expired'", "30 days"),
+        (
+            "state = 'rejected', trouble = 'token_revoked'",
+            "deactivated",
+        ),
+    ] {
+        api.sql(&format!("UPDATE credentials SET {set}")).await;
+        let view = api.get(&path).await.expect(200);
+        assert!(view["reason"].as_str().unwrap().contains(word), "{view}");
+        assert!(!view["next_step"].as_str().unwrap().is_empty(), "{view}");
+    }
+}

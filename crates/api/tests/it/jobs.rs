@@ -20,7 +20,7 @@ async fn jobs_are_listed_with_when_and_what() {
     assert_eq!((&poll["leases"], &poll["attempt"]), (&json!(0), &json!(0)));
     assert!(poll["id"].is_string(), "{poll}");
     assert_eq!(of("deliver")["subject_id"], json!(route));
-    assert_eq!(of("check_credential")["paused"], true);
+    assert_eq!(of("check_credential")["paused"], false);
 }
 
 #[tokio::test]

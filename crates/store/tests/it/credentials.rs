@@ -80,11 +80,23 @@ async fn a_new_token_or_domain_starts_afresh_and_a_new_name_does_not() {
     assert_eq!(change(same).await.state(), CredentialState::Valid);
     assert!(!house.is_due(JobKind::Poll, source.id).await);
 
-    let replaced = change(new_token("00new")).await;
-    assert_eq!(replaced.state(), CredentialState::Unverified);
+    let testing = change(new_token("00new")).await;
     assert_eq!(
-        (replaced.secret_version, replaced.org_id.as_deref()),
-        (2, Some("00o1"))
+        (testing.state(), testing.secret_version),
+        (CredentialState::Valid, 1),
+        "the present one stays until the new one is accepted"
+    );
+    let now = seen(&house, &credential).await;
+    assert!(refuse(&house, &now).await);
+    let replaced = seen(&house, &credential).await;
+    assert_eq!(
+        (replaced.state(), replaced.secret_version),
+        (CredentialState::Unverified, 2),
+        "and is taken when the present one dies"
+    );
+    assert_eq!(
+        (replaced.org_id.as_deref(), replaced.expires_at),
+        (Some("00o1"), None)
     );
     assert!(replaced.secret_set_at > credential.secret_set_at);
     assert!(house.is_due(JobKind::Poll, source.id).await);
@@ -131,7 +143,10 @@ async fn a_refused_secret_is_probed_slowly_until_it_is_accepted() {
         .credential_accepted(house.tenant, &rejected, Some("00o1"))
         .await
         .unwrap();
+    // It looks at what has become of the credential once more, and then days ahead.
     assert!(house.end(&probe, done(HOUR)).await);
+    let probe = house.lease(1, PROBE, credential.id).await;
+    assert!(house.end(&probe, done(7 * DAY)).await);
 
     let valid = seen(&house, &credential).await;
     assert_eq!(
@@ -139,7 +154,8 @@ async fn a_refused_secret_is_probed_slowly_until_it_is_accepted() {
         (CredentialState::Valid, None, Some("00o1"))
     );
     time.advance(2 * HOUR).await;
-    assert!(house.claim(1, LEASE, PROBE).await.is_empty(), "parked");
+    assert!(house.claim(1, LEASE, PROBE).await.is_empty(), "days ahead");
+    assert!(valid.expires_at.unwrap() - valid.last_used_at.unwrap() == chrono::TimeDelta::days(30));
 }
 
 #[tokio::test]

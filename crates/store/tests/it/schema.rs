@@ -6,12 +6,13 @@ use testkit::postgres::TestDb;
 use tokio_postgres::Client;
 
 /// Tables that only SQL text speaks of; all others are in `src/schema.rs`.
-const SQL_ONLY: [&str; 9] = [
+const SQL_ONLY: [&str; 10] = [
     "batches",
     "kept_batches",
     "batch_ids",
     "budgets",
     "org_blocks",
+    "credential_rotations",
     "jobs",
     "job_lanes",
     "job_schedule",

@@ -223,19 +223,19 @@ fn pages_that_are_wrong() -> Vec<Row> {
 
 fn credentials_that_do_not_work() -> Vec<Row> {
     use Break::{Domain, Gone, Token};
-    use Trouble::{DomainNotAllowed, DomainNotFound, NotAnOrg, PermissionMissing, TokenRefused};
+    use Trouble::{DomainNotAllowed, DomainNotFound, NotAnOrg, PermissionMissing, TokenRevoked};
     vec![
         row(
             "401",
             Token(TokenState::Revoked),
-            TokenRefused,
+            TokenRevoked,
             NEXT_SLOT,
             1..=1,
         ),
         row(
             "owner deactivated",
             Token(TokenState::OwnerDeactivated),
-            TokenRefused,
+            TokenRevoked,
             NEXT_SLOT,
             1..=1,
         ),

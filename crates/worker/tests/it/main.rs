@@ -10,6 +10,8 @@ mod away;
 #[cfg(test)]
 mod budget;
 #[cfg(test)]
+mod care;
+#[cfg(test)]
 mod days;
 #[cfg(test)]
 mod fault_table;
@@ -31,6 +33,8 @@ mod oauth;
 mod quarantine;
 #[cfg(test)]
 mod recovery;
+#[cfg(test)]
+mod rotation;
 #[cfg(test)]
 mod runner;
 #[cfg(test)]

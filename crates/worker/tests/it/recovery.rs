@@ -296,7 +296,7 @@ async fn sources_of_a_refused_credential_are_silent_and_woken_by_one_slow_probe(
         let status = house.status(*source).await.polling;
         assert_eq!(
             status.trouble().map(|(trouble, _)| trouble),
-            Some(Trouble::TokenRefused)
+            Some(Trouble::TokenRevoked)
         );
         assert_eq!(house.log(*source).await.cursor, cursor);
     }
@@ -317,7 +317,7 @@ async fn sources_of_a_refused_credential_are_silent_and_woken_by_one_slow_probe(
 }
 
 /// Waits until nothing runs and nothing is due.
-async fn idle(house: &House) {
+pub(crate) async fn idle(house: &House) {
     wait::until("no job runs or is due", PATIENCE, async || {
         let busy = "SELECT count(*) FROM job_schedule WHERE owner IS NOT NULL OR run_at <= collector_now()";
         let busy: i64 = house.sql.query_one(busy, &[]).await.expect("a count").get(0);

@@ -32,8 +32,7 @@ pub(crate) async fn get_credential(
         .store
         .credential(caller.tenant, CredentialId(id))
         .await?;
-    Ok(versioned(
-        credential.version,
-        CredentialView::from(credential),
-    ))
+    let version = credential.version;
+    let view = CredentialView::of(&state.store, credential).await?;
+    Ok(versioned(version, view))
 }

@@ -41,6 +41,6 @@ pub(crate) async fn list_credentials(
         .list_credentials(caller.tenant, page.after()?, page.fetch())
         .await?;
     let (rows, next_cursor) = page.cut(rows, |row| row.id.to_string());
-    let items = rows.into_iter().map(CredentialView::from).collect();
+    let items = CredentialView::of_all(&state.store, caller.tenant, rows).await?;
     Ok(plain(CredentialList { items, next_cursor }))
 }

@@ -36,7 +36,9 @@ pub(crate) struct CredentialPatch {
 
 /// Change a credential
 ///
-/// A new token, private key or domain is tried at once by the sources that use it; they go on where they were.
+/// A new token or private key (with a new domain of the same org, if you like) is tested at once beside the present one,
+/// which stays in use until Okta has accepted the new one; see `rotation`. If the present one does not work, or was never
+/// used, the new one replaces it at once and its sources try it; they go on where they were.
 #[utoipa::path(
     tag = "credentials",
     params(("credential_id" = Uuid, Path, description = "Id of the credential"), IfMatchParams),
@@ -88,8 +90,7 @@ pub(crate) async fn update_credential(
         .update_credential(caller.tenant, id, change, version)
         .await?;
     state.hint.ring();
-    Ok(versioned(
-        credential.version,
-        CredentialView::from(credential),
-    ))
+    let version = credential.version;
+    let view = CredentialView::of(&state.store, credential).await?;
+    Ok(versioned(version, view))
 }
