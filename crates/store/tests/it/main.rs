@@ -28,6 +28,7 @@ mod pool;
 mod positions;
 mod races;
 mod retention;
+mod rotations;
 mod schema;
 mod secrets;
 mod settings;

@@ -51,3 +51,62 @@ fn spread(credential: &Credential) -> TimeDelta {
     let part = i64::try_from(low % 1000).unwrap_or(0);
     SPREAD * i32::try_from(part).unwrap_or(0) / 1000
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    const PROBE: Duration = Duration::from_mins(15);
+
+    fn credential(kind: &str, state: CredentialState, now: DateTime<Utc>) -> Credential {
+        Credential {
+            tenant_id: Uuid::nil(),
+            id: Uuid::from_u128(500),
+            name: String::new(),
+            kind: kind.to_owned(),
+            origin: String::new(),
+            secret_version: 1,
+            secret_set_at: now,
+            fingerprint: Vec::new(),
+            org_id: None,
+            state: state.as_str().to_owned(),
+            trouble: None,
+            trouble_detail: None,
+            state_at: now,
+            last_used_at: Some(now),
+            version: 1,
+            created_at: now,
+            updated_at: now,
+            client_id: None,
+            key_id: None,
+            algorithm: None,
+            expires_at: None,
+            warned_days: None,
+            refused_at: Some(now),
+        }
+    }
+
+    #[test]
+    fn each_state_has_its_own_distance() {
+        let now: DateTime<Utc> = "2026-06-01T12:00:00Z".parse().unwrap();
+        let asks = |kind, state, later| {
+            asks_in(&credential(kind, state, now), now + later, PROBE).map(|wait| wait.as_secs())
+        };
+        let at_once = TimeDelta::zero();
+        use CredentialState::{Expired, Expiring, Rejected, Unverified, Valid};
+        assert_eq!(asks("ssws", Unverified, at_once), Some(600));
+        assert_eq!(asks("oauth", Unverified, at_once), Some(600));
+        for state in [Rejected, Expired] {
+            assert_eq!(asks("ssws", state, at_once), Some(900));
+            assert_eq!(asks("ssws", state, TimeDelta::minutes(20)), Some(0));
+        }
+        for state in [Valid, Expiring] {
+            // A week and the half of a day that is this credential's own.
+            assert_eq!(asks("ssws", state, at_once), Some(648_000));
+            assert_eq!(asks("ssws", state, TimeDelta::days(8)), Some(0));
+            assert_eq!(asks("oauth", state, TimeDelta::days(60)), None);
+        }
+    }
+}

@@ -130,13 +130,13 @@ async fn mend(house: &House, source: SourceId, broken: &Break) {
         Break::Domain(_) => return move_to(house, source, &house.sim.url()).await,
         Break::Org(_) | Break::Once(_) | Break::PageBytes(_) => return,
     }
-    // Who mended it lets the credential be looked at now.
+    // The slow probe comes a quarter of an hour after the refusal.
     let credential = house.credential_of(source).await;
     let epoch = house
         .job(JobKind::CheckCredential, credential.0)
         .await
         .epoch;
-    house.make_due(JobKind::CheckCredential, credential.0).await;
+    house.time.advance(Duration::from_mins(15)).await;
     house
         .rested(JobKind::CheckCredential, credential.0, epoch)
         .await;

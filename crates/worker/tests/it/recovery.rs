@@ -89,12 +89,12 @@ async fn an_edited_filter_restarts_at_the_watermark_and_loses_nothing() {
         house.log_requests().pop().unwrap().target
     };
 
-    // The simulator knows no filters: it says so, and nothing is lost by that.
-    let asked = edit(Some("eventType eq \"x\"")).await;
+    // Okta refuses it, and nothing is lost by that.
+    let asked = edit(Some("eventType eqq \"x\"")).await;
     let from = in_url(watermark - TimeDelta::minutes(10));
     assert_eq!(since_of(&asked), Some(from.as_str()), "{asked}");
     assert!(
-        asked.contains("filter=eventType+eq+") && !asked.contains("after="),
+        asked.contains("filter=eventType+eqq+") && !asked.contains("after="),
         "{asked}"
     );
     let status = house.status(source).await.polling;
