@@ -95,10 +95,11 @@ mod tests {
                 .map(|n| now - TimeDelta::seconds(n * seconds))
                 .collect()
         };
-        assert_eq!(per_minute(&every(1, 100), now), 60.0);
-        assert_eq!(per_minute(&every(0, 100), now), 6000.0);
-        assert_eq!(per_minute(&every(60, 72), now), 0.05);
-        assert_eq!(per_minute(&[], now), 0.0);
-        assert_eq!(per_minute(&every(5 * 86_400, 1), now), 0.0);
+        let shown = |published: &[DateTime<Utc>]| per_minute(published, now).to_string();
+        assert_eq!(shown(&every(1, 100)), "60");
+        assert_eq!(shown(&every(0, 100)), "6000");
+        assert_eq!(shown(&every(60, 72)), "0.05");
+        assert_eq!(shown(&[]), "0");
+        assert_eq!(shown(&every(5 * 86_400, 1)), "0");
     }
 }

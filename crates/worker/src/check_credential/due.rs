@@ -90,12 +90,13 @@ mod tests {
 
     #[test]
     fn each_state_has_its_own_distance() {
+        use CredentialState::{Expired, Expiring, Rejected, Unverified, Valid};
+
         let now: DateTime<Utc> = "2026-06-01T12:00:00Z".parse().unwrap();
         let asks = |kind, state, later| {
             asks_in(&credential(kind, state, now), now + later, PROBE).map(|wait| wait.as_secs())
         };
         let at_once = TimeDelta::zero();
-        use CredentialState::{Expired, Expiring, Rejected, Unverified, Valid};
         assert_eq!(asks("ssws", Unverified, at_once), Some(600));
         assert_eq!(asks("oauth", Unverified, at_once), Some(600));
         for state in [Rejected, Expired] {

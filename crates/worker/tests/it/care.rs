@@ -130,6 +130,8 @@ async fn a_deactivated_owner_is_told_at_the_next_attempt_and_asked_about_slowly(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_cannot_be_used_expires_with_warnings() {
+    use CredentialState::{Expired, Expiring, Valid};
+
     let house = House::new().await;
     let credential = house.credential().await;
     let worker = house.start();
@@ -147,7 +149,6 @@ async fn a_token_that_cannot_be_used_expires_with_warnings() {
             seen.push((day, look));
         }
     }
-    use CredentialState::{Expired, Expiring, Valid};
     assert_eq!(
         seen,
         [
