@@ -11,6 +11,12 @@ CREATE UNLOGGED TABLE budgets (
     limit_seen integer NOT NULL DEFAULT 0,
     -- The least that an answer said is left, strangers' use included.
     remaining integer NOT NULL DEFAULT 0,
+    begun_at timestamptz NOT NULL DEFAULT '-infinity',
+    heard_at timestamptz NOT NULL DEFAULT '-infinity',
+    -- Reported requests of ours, sure ones of strangers, and theirs by the second in the window before.
+    used integer NOT NULL DEFAULT 0,
+    strangers integer NOT NULL DEFAULT 0,
+    strangers_before real NOT NULL DEFAULT 0,
     -- Permits drawn by workers and not reported.
     out integer NOT NULL DEFAULT 0,
     -- What may be drawn: of what remains our part, without what is out.

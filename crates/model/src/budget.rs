@@ -30,6 +30,12 @@ const LATE: TimeDelta = TimeDelta::seconds(2 * GRAIN);
 /// Okta's windows last this long.
 const LENGTH: f64 = 60.0;
 
+/// A block that is not used by then is drawn anew, with what has been heard since.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// Nobody has heard what is left for so long: strangers may have used the rest.
+const STALE: TimeDelta = TimeDelta::seconds(5);
+
 /// What a request is for; the more urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
@@ -52,6 +58,8 @@ pub struct Heard {
     pub reset: i64,
     /// The same from now on.
     pub resets_in: Duration,
+    /// How long ago it was heard.
+    pub ago: Duration,
 }
 
 /// What became of permits since the last report.
@@ -107,7 +115,7 @@ pub enum Grant {
 }
 
 /// A window of a token, as far as all processes together know it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Window {
     /// Its reset by Okta's clock; 0 before any answer.
     pub reset: i64,
@@ -117,6 +125,16 @@ pub struct Window {
     pub limit: u32,
     /// The least that an answer said is left.
     pub remaining: u32,
+    /// When it was first heard of.
+    pub begun_at: DateTime<Utc>,
+    /// When an answer last said what is left.
+    pub heard_at: DateTime<Utc>,
+    /// Requests of ours that are reported.
+    pub used: u32,
+    /// Requests of others with the same token, as far as that is sure.
+    pub strangers: u32,
+    /// The same by the second, in the window before.
+    pub strangers_before: f32,
     /// Permits drawn and not reported.
     pub out: u32,
     /// Until when the first request of a window may take.
@@ -136,6 +154,11 @@ impl Default for Window {
             ends_at: DateTime::UNIX_EPOCH,
             limit: 0,
             remaining: 0,
+            begun_at: DateTime::UNIX_EPOCH,
+            heard_at: DateTime::UNIX_EPOCH,
+            used: 0,
+            strangers: 0,
+            strangers_before: 0.0,
             out: 0,
             probing_until: DateTime::UNIX_EPOCH,
             live: 0,
@@ -171,8 +194,28 @@ impl Heard {
 
 impl Window {
     /// Requests that may be drawn now.
-    pub fn left(&self, share: f64) -> u32 {
-        ours(self.limit, self.remaining, share).saturating_sub(self.out)
+    pub fn left(&self, now: DateTime<Utc>, share: f64) -> u32 {
+        let remaining = self.remaining.saturating_sub(self.unheard(now));
+        let left = ours(self.limit, remaining, share).saturating_sub(self.out);
+        // The last tenth only as long as somebody hears what strangers do.
+        if now - self.heard_at > STALE && left <= self.limit / 10 {
+            return 0;
+        }
+        left
+    }
+
+    /// What strangers may have used since the last answer, if they go on as they did.
+    fn unheard(&self, now: DateTime<Utc>) -> u32 {
+        let seconds = |from: DateTime<Utc>| (now - from).as_seconds_f64().max(0.0);
+        let now_and_then = f64::from(self.strangers) / seconds(self.begun_at).max(1.0);
+        let rate = now_and_then.max(f64::from(self.strangers_before));
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "requests of one window"
+        )]
+        let unheard = (rate * seconds(self.heard_at)).ceil() as u32;
+        unheard
     }
 
     /// Takes in what became of permits.
@@ -186,16 +229,23 @@ impl Window {
             let settled = settled.saturating_sub(report.unanswered);
             self.out = self.out.saturating_sub(settled);
             self.live = self.live.saturating_sub(report.returned);
+            self.used = self.used.saturating_add(report.used);
         }
         if let Some(heard) = &report.heard {
             self.hear(now, heard);
         }
+        let of_us = self.used.saturating_add(self.out);
+        let gone = self.limit.saturating_sub(self.remaining);
+        self.strangers = self.strangers.max(gone.saturating_sub(of_us));
     }
 
     fn hear(&mut self, now: DateTime<Utc>, heard: &Heard) {
         let resets_in = TimeDelta::from_std(heard.resets_in).unwrap_or(TimeDelta::minutes(1));
         let ends_at = now + resets_in + TimeDelta::seconds(GRAIN);
+        let heard_at = now - TimeDelta::from_std(heard.ago).unwrap_or(TimeDelta::minutes(1));
         if heard.reset > self.reset + GRAIN {
+            // A window that begins long after the last one says nothing about the next.
+            let follows = now - self.ends_at < TimeDelta::minutes(1);
             *self = Self {
                 reset: heard.reset,
                 ends_at,
@@ -203,21 +253,36 @@ impl Window {
                 remaining: heard.remaining,
                 out: 0,
                 probing_until: DateTime::UNIX_EPOCH,
-                // A window that begins long after the last one says nothing about the next.
-                live_before: if now - self.ends_at < TimeDelta::minutes(1) {
-                    self.live
+                live_before: if follows { self.live } else { 0 },
+                strangers_before: if follows {
+                    self.strangers_a_second()
                 } else {
-                    0
+                    0.0
                 },
+                begun_at: now,
+                heard_at,
+                // The one that was answered.
+                used: 1,
+                strangers: 0,
                 live: 0,
                 verify: 0,
             };
         } else if heard.reset >= self.reset - GRAIN {
             self.limit = heard.limit;
             self.remaining = self.remaining.min(heard.remaining);
+            self.heard_at = self.heard_at.max(heard_at);
             // Each answer tells the end a little late, none too early.
             self.ends_at = self.ends_at.min(ends_at);
         }
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "few digits are enough to guess with"
+    )]
+    fn strangers_a_second(&self) -> f32 {
+        let seconds = (self.ends_at - self.begun_at).as_seconds_f64().max(1.0);
+        (f64::from(self.strangers) / seconds) as f32
     }
 
     /// Whether this window accounts for a refusal; if not, it is the org's own limit that is used up.
@@ -255,10 +320,10 @@ impl Window {
         let Ok(usable_for) = (self.ends_at - LATE - now).to_std() else {
             return Grant::Wait(ends_in);
         };
-        let left = self.left(ask.share);
+        let left = self.left(now, ask.share);
         if left == 0 {
             // Permits that are out may come back.
-            let comes_back = ours(self.limit, self.remaining, ask.share) > 0;
+            let comes_back = self.out > 0 && ours(self.limit, self.remaining, ask.share) > 0;
             return Grant::Wait(if comes_back {
                 SOON.min(ends_in)
             } else {
@@ -286,7 +351,7 @@ impl Window {
         Grant::Go(Block {
             permits,
             window: self.reset,
-            ends_in: usable_for,
+            ends_in: usable_for.min(FRESH),
         })
     }
 

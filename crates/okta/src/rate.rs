@@ -49,6 +49,7 @@ impl RateHeaders {
             remaining: self.remaining?,
             reset: self.reset_epoch?,
             resets_in: self.resets_in()?.min(LONGEST_WINDOW),
+            ago: Duration::ZERO,
         })
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{
-    BigInt, Binary, Double, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
+    BigInt, Binary, Double, Float, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use model::budget::{Ask, Grant, Heard, Priority, Report, Window};
@@ -65,6 +65,16 @@ struct Row {
     limit_seen: i32,
     #[diesel(sql_type = Integer)]
     remaining: i32,
+    #[diesel(sql_type = Timestamptz)]
+    begun_at: DateTime<Utc>,
+    #[diesel(sql_type = Timestamptz)]
+    heard_at: DateTime<Utc>,
+    #[diesel(sql_type = Integer)]
+    used: i32,
+    #[diesel(sql_type = Integer)]
+    strangers: i32,
+    #[diesel(sql_type = Float)]
+    strangers_before: f32,
     #[diesel(sql_type = Integer)]
     out: i32,
     #[diesel(sql_type = Timestamptz)]
@@ -91,6 +101,11 @@ impl Row {
             ends_at: self.ends_at,
             limit: count(self.limit_seen),
             remaining: count(self.remaining),
+            begun_at: self.begun_at,
+            heard_at: self.heard_at,
+            used: count(self.used),
+            strangers: count(self.strangers),
+            strangers_before: self.strangers_before,
             out: count(self.out),
             probing_until: self.probing_until,
             live: count(self.live),
@@ -102,6 +117,7 @@ impl Row {
 
 /// The clock is read outside of the locked part: a wait for the row must not make it old.
 const LOCK: &str = "SELECT b.reset, greatest(b.ends_at, 'epoch') AS ends_at, b.limit_seen, b.remaining, b.out, \
+    greatest(b.begun_at, 'epoch') AS begun_at, greatest(b.heard_at, 'epoch') AS heard_at, b.used, b.strangers, b.strangers_before, \
     greatest(b.probing_until, 'epoch') AS probing_until, b.live, b.live_before, b.verify, collector_clock() AS now, \
     (SELECT count(*) FROM workers) AS workers, \
     (SELECT extract(epoch FROM o.until - collector_clock())::float8 FROM org_blocks o WHERE o.tenant_id = $1 AND o.origin = $2) AS blocked_for \
@@ -110,7 +126,7 @@ const LOCK: &str = "SELECT b.reset, greatest(b.ends_at, 'epoch') AS ends_at, b.l
 const MAKE: &str = "INSERT INTO budgets (tenant_id, origin, fingerprint) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
 
 const WRITE: &str = "UPDATE budgets SET reset = $4, ends_at = $5, limit_seen = $6, remaining = $7, out = $8, probing_until = $9, \
-    live = $10, live_before = $11, verify = $12, left_over = $13 WHERE tenant_id = $1 AND origin = $2 AND fingerprint = $3";
+    live = $10, live_before = $11, verify = $12, left_over = $13, begun_at = $14, heard_at = $15, used = $16, strangers = $17, strangers_before = $18 WHERE tenant_id = $1 AND origin = $2 AND fingerprint = $3";
 
 /// Polls of a budget: running or due, and due before the window ends.
 const PLANNED: &str = "SELECT count(*) FILTER (WHERE h.owner IS NOT NULL OR h.run_at <= collector_clock()) AS at_once, \
@@ -146,7 +162,7 @@ impl Store {
                 let ask = ask(conn, key, draw, &row, &window).await?;
                 window.draw(row.now, &ask)
             };
-            write(conn, key, &window, draw.share).await?;
+            write(conn, key, &window, row.now, draw.share).await?;
             Ok(grant)
         })
         .await
@@ -163,7 +179,7 @@ impl Store {
             let row = lock(conn, key).await?;
             let mut window = row.window();
             window.report(row.now, report);
-            write(conn, key, &window, share).await
+            write(conn, key, &window, row.now, share).await
         })
         .await
     }
@@ -258,6 +274,7 @@ async fn write(
     conn: &mut AsyncPgConnection,
     key: &BudgetKey,
     window: &Window,
+    now: DateTime<Utc>,
     share: f64,
 ) -> Result<(), StoreError> {
     let count = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
@@ -274,7 +291,12 @@ async fn write(
         .bind::<Integer, _>(count(window.live))
         .bind::<Integer, _>(count(window.live_before))
         .bind::<Integer, _>(count(window.verify))
-        .bind::<Integer, _>(count(window.left(share)))
+        .bind::<Integer, _>(count(window.left(now, share)))
+        .bind::<Timestamptz, _>(window.begun_at)
+        .bind::<Timestamptz, _>(window.heard_at)
+        .bind::<Integer, _>(count(window.used))
+        .bind::<Integer, _>(count(window.strangers))
+        .bind::<Float, _>(window.strangers_before)
         .execute(conn)
         .await?;
     Ok(())

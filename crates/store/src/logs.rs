@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::credential_secret::CredentialSecret;
 use crate::error::{Resource, StoreError};
+use crate::ledger;
 use crate::page::renew;
 use crate::pool::Store;
 use crate::schema::{logs, sources};
@@ -47,6 +48,7 @@ pub struct Log {
     pub fallbacks: i64,
     pub rereading: bool,
     pub ahead_days: i16,
+    pub unreachable_before: Option<DateTime<Utc>>,
 }
 
 /// Everything a poll needs, read once at its start.
@@ -157,6 +159,40 @@ impl Store {
             .execute(conn)
             .await?;
             if changed == 1 { Ok(()) } else { Err(StoreError::LeaseLost) }
+        })
+        .await
+    }
+
+    /// Notes, under the fence, that Okta no longer has what came before `oldest`, and forgets the cursor,
+    /// which stands there. Hours from `read_until` on, up to where reading had come, are a gap for good.
+    pub async fn retention_passed(
+        &self,
+        fence: &Fence,
+        lease: Duration,
+        log: &Log,
+        read_until: Option<DateTime<Utc>>,
+        oldest: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        self.tx(async |conn| {
+            renew(conn, fence, lease).await?;
+            let changed = sql_query(
+                "UPDATE logs SET cursor = NULL, cursor_query = NULL, rereading = rereading OR $4 IS NOT NULL, unreachable_before = $5 \
+                 WHERE tenant_id = $1 AND id = $2 AND cursor IS NOT DISTINCT FROM $3",
+            )
+            .bind::<SqlUuid, _>(log.tenant_id)
+            .bind::<SqlUuid, _>(log.id)
+            .bind::<Nullable<Text>, _>(&log.cursor)
+            .bind::<Nullable<Timestamptz>, _>(read_until)
+            .bind::<Timestamptz, _>(oldest)
+            .execute(conn)
+            .await?;
+            if changed != 1 {
+                return Err(StoreError::LeaseLost);
+            }
+            match read_until {
+                Some(from) => ledger::mark_gap(conn, log, from, oldest).await,
+                None => Ok(()),
+            }
         })
         .await
     }

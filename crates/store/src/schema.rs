@@ -40,7 +40,7 @@ diesel::table! {
         last_event_at -> Nullable<Timestamptz>, trouble -> Nullable<Text>, trouble_detail -> Nullable<Text>,
         trouble_at -> Nullable<Timestamptz>, failures -> Int4, malformed -> Int4,
         malformed_since -> Nullable<Timestamptz>, malformed_hash -> Nullable<Bytea>, fallbacks -> Int8,
-        rereading -> Bool, ahead_days -> Int2,
+        rereading -> Bool, ahead_days -> Int2, unreachable_before -> Nullable<Timestamptz>,
     }
 }
 

@@ -51,6 +51,8 @@ pub struct PollingStatus {
     #[diesel(sql_type = BigInt)]
     pub quarantined: i64,
     #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub unreachable_before: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
     pub next_poll_at: Option<DateTime<Utc>>,
     #[diesel(sql_type = Bool)]
     pub polling_now: bool,
@@ -164,7 +166,7 @@ impl Store {
         let polling = sql_query(
             "SELECT collector_now() AS now, s.enabled, c.trouble AS credential_trouble, c.trouble_detail AS credential_detail, \
                 c.state AS credential_state, l.trouble AS log_trouble, l.trouble_detail AS log_detail, l.last_poll_at, l.last_success_at, \
-                l.last_event_at, l.newest_published, l.stored, l.fallbacks, \
+                l.last_event_at, l.newest_published, l.stored, l.fallbacks, l.unreachable_before, \
                 (SELECT count(*) FROM quarantined_pages q WHERE q.tenant_id = s.tenant_id AND q.source_id = s.id) AS quarantined, \
                 CASE WHEN h.owner IS NOT NULL OR h.paused THEN NULL ELSE h.run_at END AS next_poll_at, h.owner IS NOT NULL AS polling_now, h.lost, \
                 CASE WHEN b.ends_at > collector_now() THEN b.left_over END AS budget_left, nullif(b.limit_seen, 0) AS budget_limit, \

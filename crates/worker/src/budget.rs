@@ -286,7 +286,8 @@ impl Purse {
     fn report(&self) -> Report {
         let mut report = self.report;
         if let (Some(heard), Some(at)) = (&mut report.heard, self.heard_at) {
-            heard.resets_in = heard.resets_in.saturating_sub(at.elapsed());
+            heard.ago = at.elapsed();
+            heard.resets_in = heard.resets_in.saturating_sub(heard.ago);
         }
         report
     }

@@ -15,6 +15,7 @@ fn heard(limit: u32, remaining: u32, now: i64, resets_in: u64) -> Heard {
         remaining,
         reset: 1_700_000_000 + now / 1000 + i64::try_from(resets_in).unwrap(),
         resets_in: Duration::from_secs(resets_in),
+        ago: Duration::ZERO,
     }
 }
 
@@ -135,10 +136,46 @@ fn answers_may_come_out_of_order_and_strangers_count() {
     for remaining in [30, 55, 40] {
         window.report(at(500), &used(window.reset, heard(60, remaining, 500, 60)));
     }
-    assert_eq!(window.left(0.9), 24);
+    assert_eq!(window.left(at(500), 0.9), 24);
     let of_before = heard(60, 2, -60_000, 60);
     window.report(at(600), &used(0, of_before));
-    assert_eq!(window.left(0.9), 24, "an answer of the window before");
+    assert_eq!(
+        window.left(at(500), 0.9),
+        24,
+        "an answer of the window before"
+    );
+}
+
+#[test]
+fn what_strangers_use_unheard_is_reckoned_with() {
+    let mut window = open();
+    drained(&mut window, 200, &ask(Priority::Live));
+    // Two of 53 come back; one request of a stranger was seen in two seconds.
+    let report = Report {
+        window: window.reset,
+        used: 51,
+        returned: 2,
+        heard: Some(heard(60, 7, 2000, 58)),
+        ..Report::default()
+    };
+    window.report(at(2000), &report);
+    assert_eq!((window.strangers, window.left(at(2000), 0.9)), (1, 1));
+    assert_eq!(granted(&mut window, 35_000, &ask(Priority::Live)), 0);
+
+    // In the next window what they did in this one counts from the start.
+    let last = Report {
+        window: window.reset,
+        used: 1,
+        heard: Some(heard(60, 0, 50_000, 10)),
+        ..Report::default()
+    };
+    window.report(at(50_000), &last);
+    assert_eq!(window.strangers, 7);
+    granted(&mut window, 62_000, &ask(Priority::Live));
+    let first = used(window.reset, heard(60, 59, 62_000, 60));
+    window.report(at(62_000), &first);
+    assert_eq!(window.left(at(62_000), 0.9), 53);
+    assert_eq!(window.left(at(72_000), 0.9), 51);
 }
 
 #[test]
@@ -152,7 +189,7 @@ fn an_unanswered_request_counts() {
         ..Report::default()
     };
     window.report(at(300), &report);
-    assert_eq!(window.left(0.9), 40);
+    assert_eq!(window.left(at(700), 0.9), 40);
 }
 
 #[test]
@@ -162,7 +199,7 @@ fn permits_of_a_window_that_is_over_are_forgotten() {
     let old = window.reset;
     assert_eq!(drained(&mut window, 62_000, &ask(Priority::Live)), 1);
     window.report(at(62_100), &used(old, heard(60, 59, 62_000, 60)));
-    assert_eq!((window.left(0.9), window.live_before), (53, 53));
+    assert_eq!((window.left(at(700), 0.9), window.live_before), (53, 53));
     let late = Report {
         window: old,
         used: 5,
@@ -170,7 +207,7 @@ fn permits_of_a_window_that_is_over_are_forgotten() {
         ..Report::default()
     };
     window.report(at(62_200), &late);
-    assert_eq!(window.left(0.9), 53);
+    assert_eq!(window.left(at(700), 0.9), 53);
 }
 
 #[test]
@@ -189,7 +226,11 @@ fn who_is_less_urgent_waits_for_polls_and_leaves_what_they_need() {
     assert_eq!(drained(&mut window, 1000, &planned), 53 - 20 - 5);
     assert_eq!(drained(&mut window, 50_000, &planned), 5);
     let none = ask(Priority::Backfill);
-    assert_eq!(drained(&mut window, 50_000, &none), 20);
+    assert_eq!(
+        drained(&mut window, 50_000, &none),
+        14,
+        "nobody has heard for long what strangers do"
+    );
 }
 
 #[test]
@@ -306,6 +347,7 @@ impl Okta {
             reset: 1_700_000_000 + reset,
             // As from a Date header: without its fraction.
             resets_in: Duration::from_secs(u64::try_from(reset - now.div_euclid(1000)).unwrap()),
+            ago: Duration::ZERO,
         }
     }
 }
@@ -326,7 +368,8 @@ impl Process {
         }
         if let Some(heard) = &mut self.report.heard {
             let since = u64::try_from(now - self.heard_at).unwrap();
-            heard.resets_in = heard.resets_in.saturating_sub(Duration::from_millis(since));
+            heard.ago = Duration::from_millis(since);
+            heard.resets_in = heard.resets_in.saturating_sub(heard.ago);
         }
         window.report(at(now), &std::mem::take(&mut self.report));
     }

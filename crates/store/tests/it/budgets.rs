@@ -30,6 +30,7 @@ fn heard(limit: u32, remaining: u32, reset: i64) -> Heard {
         remaining,
         reset,
         resets_in: Duration::from_mins(1),
+        ago: Duration::ZERO,
     }
 }
 
@@ -223,13 +224,13 @@ async fn a_refusal_of_the_org_silences_all_its_tokens_and_nobody_elses() {
     let (house, time, key) = budget().await;
     let twin = BudgetKey::of(&house.credential_at("twin", "acme", "00another").await);
     let elsewhere = BudgetKey::of(&house.credential_with("other", "00another").await);
-    begin(&house, &key, heard(60, 30, 1000)).await;
-    begin(&house, &twin, heard(60, 30, 1000)).await;
+    begin(&house, &key, heard(60, 59, 1000)).await;
+    begin(&house, &twin, heard(60, 59, 1000)).await;
 
     let mut refusal = heard(60, 0, 990);
     refusal.resets_in = Duration::from_secs(40);
     let noted = house.store.note_rate_refusal(&key, Some(&refusal));
-    assert!(noted.await.unwrap(), "30 were left a moment ago");
+    assert!(noted.await.unwrap(), "59 were left a moment ago");
     for key in [&key, &twin] {
         let Grant::Wait(wait) = draw(&house, key, ONE).await else {
             panic!("granted");
@@ -249,9 +250,9 @@ async fn a_refusal_that_its_own_window_explains_is_its_own() {
     let (house, _, key) = budget().await;
     let twin = BudgetKey::of(&house.credential_at("twin", "acme", "00another").await);
     begin(&house, &key, heard(60, 3, 1000)).await;
-    begin(&house, &twin, heard(60, 30, 1000)).await;
+    begin(&house, &twin, heard(60, 59, 1000)).await;
     let refusal = heard(60, 0, 1000);
     let noted = house.store.note_rate_refusal(&key, Some(&refusal));
     assert!(!noted.await.unwrap());
-    assert_eq!(granted(&house, &twin, ONE).await, 24);
+    assert_eq!(granted(&house, &twin, ONE).await, 53);
 }

@@ -42,6 +42,7 @@ async fn ages_and_backlogs_are_those_of_the_tables() {
         remaining: 40,
         reset: 1000,
         resets_in: Duration::from_secs(50),
+        ago: Duration::ZERO,
     };
     let report = Report {
         heard: Some(heard),

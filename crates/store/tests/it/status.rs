@@ -196,6 +196,7 @@ async fn the_budget_shows_while_its_window_lasts() {
         remaining: 59,
         reset: 1000,
         resets_in: MINUTE,
+        ago: Duration::ZERO,
     };
     let report = Report {
         heard: Some(heard),

@@ -115,6 +115,7 @@ impl Poll<'_> {
             return self.conclude(end, 1).await;
         }
         self.restart_if_the_query_changed().await?;
+        self.go_on_where_okta_begins().await?;
         let mut limit = query::limit_after(self.about.log.malformed);
         loop {
             let (end, asked_for) = self.read_pages(limit).await?;
@@ -185,6 +186,36 @@ impl Poll<'_> {
             tracing::info!("the query has changed; reading restarts at the watermark");
             self.drop_cursor().await?;
         }
+        Ok(())
+    }
+
+    /// After a pause of months, or with a start of long ago: what Okta no longer keeps is a gap, and said.
+    async fn go_on_where_okta_begins(&mut self) -> Result<(), StoreError> {
+        let now = self.context.wall.now();
+        let (log, start) = (&self.about.log, self.about.source.start_at);
+        let Some(gone) = query::unreachable(log, start, now) else {
+            return Ok(());
+        };
+        tracing::warn!(
+            before = %gone.oldest,
+            "okta no longer keeps what the source has not read yet; reading goes on at the oldest events there are"
+        );
+        let lease_for = self.context.worker.config.lease;
+        let store = &self.context.worker.store;
+        store
+            .retention_passed(
+                &self.lease.fence,
+                lease_for,
+                log,
+                gone.read_until,
+                gone.oldest,
+            )
+            .await?;
+        let log = &mut self.about.log;
+        log.cursor = None;
+        log.cursor_query = None;
+        log.rereading |= gone.read_until.is_some();
+        log.unreachable_before = Some(gone.oldest);
         Ok(())
     }
 

@@ -8,6 +8,34 @@ use store::{Log, Source};
 /// Okta keeps events for this long; an older `since` may be refused.
 const KEPT: TimeDelta = TimeDelta::days(90);
 
+/// What Okta no longer has of what is wanted.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unreachable {
+    /// Where reading had come, if it had begun: from there on events are lost.
+    pub(super) read_until: Option<DateTime<Utc>>,
+    /// What Okta has begins here.
+    pub(super) oldest: DateTime<Utc>,
+}
+
+/// Whether the position of a log, or its start, lies before everything that Okta keeps.
+pub(super) fn unreachable(
+    log: &Log,
+    start: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Option<Unreachable> {
+    let oldest = now - KEPT;
+    let read_until = log.last_success_at;
+    match read_until {
+        Some(at) if at < oldest => {}
+        // Said once: the first request has been made since.
+        None if log.unreachable_before.is_none() && start.is_some_and(|start| start < oldest) => {}
+        _ => return None,
+    }
+    // Late events are dated before the poll that they came after.
+    let read_until = read_until.map(|at| log.newest_published.map_or(at, |newest| newest.min(at)));
+    Some(Unreachable { read_until, oldest })
+}
+
 /// A fallback starts this much before the watermark: events may be dated up to 5 minutes ahead of
 /// their persistence, which is what `since` compares.
 const OVERLAP: TimeDelta = TimeDelta::minutes(10);

@@ -76,6 +76,10 @@ pub(crate) struct PollingHalf {
     fallbacks: i64,
     /// Pages that could not be read and were put aside
     quarantined_pages: i64,
+    /// Okta keeps events for 90 days: what came before this time was out of reach when it was asked for,
+    /// because of an early `start` or a long pause; null if nothing was
+    #[schema(required)]
+    unreachable_before: Option<DateTime<Utc>>,
 }
 
 /// What a token may still ask of Okta
@@ -226,6 +230,7 @@ impl PollingHalf {
             credential_state: row.credential_state.clone(),
             fallbacks: row.fallbacks,
             quarantined_pages: row.quarantined,
+            unreachable_before: row.unreachable_before,
         }
     }
 }
