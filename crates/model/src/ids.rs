@@ -33,6 +33,8 @@ uuid_ids! {
     DestinationId,
     /// One source to one destination.
     RouteId,
+    /// A past range of a source that is read again.
+    BackfillId,
 }
 
 /// A recurring unit of work; numbered by the database.

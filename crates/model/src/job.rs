@@ -19,15 +19,21 @@ pub enum JobKind {
     CheckCredential,
     /// Partitions, retention, sweeping; one for the installation.
     Janitor,
+    /// Reads a past range of one source again.
+    Backfill,
+    /// Compares what one source has stored with what Okta shows.
+    Verify,
 }
 
 impl JobKind {
     /// All kinds.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 6] = [
         Self::Poll,
         Self::Deliver,
         Self::CheckCredential,
         Self::Janitor,
+        Self::Backfill,
+        Self::Verify,
     ];
 
     /// The number in the jobs table.
@@ -37,6 +43,8 @@ impl JobKind {
             Self::Deliver => 2,
             Self::CheckCredential => 3,
             Self::Janitor => 4,
+            Self::Backfill => 5,
+            Self::Verify => 6,
         }
     }
 
@@ -52,6 +60,8 @@ impl JobKind {
             Self::Deliver => "deliver",
             Self::CheckCredential => "check_credential",
             Self::Janitor => "janitor",
+            Self::Backfill => "backfill",
+            Self::Verify => "verify",
         }
     }
 }
@@ -88,7 +98,7 @@ pub struct Lease {
     pub tenant: Option<TenantId>,
     /// What to do.
     pub kind: JobKind,
-    /// To what: a source, a route, a credential.
+    /// To what: a source, a route, a credential, a backfill.
     pub subject: Uuid,
     /// The lane it was leased from.
     pub lane: i32,

@@ -10,6 +10,7 @@ pub mod job;
 pub mod net;
 pub mod origin;
 pub mod point;
+pub mod range;
 pub mod schedule;
 pub mod source;
 pub mod status;

@@ -13,14 +13,29 @@ use crate::rate::RateHeaders;
 /// The most events Okta puts into a page.
 pub const MAX_LIMIT: u32 = 1000;
 
-/// Which page to ask for. All but [`Latest`](Self::Latest) are polling requests: in the order in which
-/// Okta persisted the events.
+/// Which page to ask for. All but [`Latest`](Self::Latest) and [`Bounded`](Self::Bounded) are polling
+/// requests: in the order in which Okta persisted the events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PageRequest {
-    /// The first page of a reading.
+    /// The first page of a polling reading: in the order in which Okta persisted the events, without
+    /// end.
     First {
         /// From when on, by persistence time, inclusive; by default Okta takes seven days.
         since: Option<DateTime<Utc>>,
+        /// An Okta filter expression.
+        filter: Option<String>,
+        /// Keywords.
+        q: Option<String>,
+        /// How many events at most, 1 to [`MAX_LIMIT`].
+        limit: u32,
+    },
+    /// The first page of a bounded reading: strictly by `published`, with an end. Events that came
+    /// late to Okta may be missing in it.
+    Bounded {
+        /// From when on, by `published`, inclusive.
+        since: DateTime<Utc>,
+        /// Until when, exclusive.
+        until: DateTime<Utc>,
         /// An Okta filter expression.
         filter: Option<String>,
         /// Keywords.
@@ -51,7 +66,8 @@ pub enum PageRequest {
 pub struct Page {
     /// The events, in Okta's order.
     pub events: Events,
-    /// Where to go on; Okta gives one on every polling page, so `None` is a fault of its own.
+    /// Where to go on. Okta gives one on every polling page, so there `None` is a fault of its own; a
+    /// bounded reading ends with it.
     pub next: Option<Cursor>,
     /// Okta's clock at the answer.
     pub date: Option<DateTime<Utc>>,
@@ -73,19 +89,19 @@ impl PageRequest {
                 q,
                 limit,
             } => {
-                let mut url = origin.url("/api/v1/logs");
-                let mut query = url.query_pairs_mut();
-                if let Some(since) = since {
-                    query.append_pair("since", &in_millis(*since));
-                }
-                for (name, value) in [("filter", filter), ("q", q)] {
-                    if let Some(value) = value {
-                        query.append_pair(name, value);
-                    }
-                }
-                query.append_pair("limit", &limit.to_string()).finish();
-                drop(query);
-                Ok(url)
+                let since = since.map(|since| ("since", time(since)));
+                Ok(first(origin, since, filter.as_ref(), q.as_ref(), *limit))
+            }
+            Self::Bounded {
+                since,
+                until,
+                filter,
+                q,
+                limit,
+            } => {
+                let order = ("sortOrder", "ASCENDING".to_owned());
+                let range = [("since", time(*since)), ("until", time(*until)), order];
+                Ok(first(origin, range, filter.as_ref(), q.as_ref(), *limit))
             }
             Self::Next {
                 cursor,
@@ -103,21 +119,38 @@ impl PageRequest {
                 until,
                 limit,
             } => {
-                let mut url = origin.url("/api/v1/logs");
-                url.query_pairs_mut()
-                    .append_pair("since", &in_millis(*since))
-                    .append_pair("until", &in_millis(*until))
-                    .append_pair("sortOrder", "DESCENDING")
-                    .append_pair("limit", &limit.to_string());
-                Ok(url)
+                let order = ("sortOrder", "DESCENDING".to_owned());
+                let range = [("since", time(*since)), ("until", time(*until)), order];
+                Ok(first(origin, range, None, None, *limit))
             }
         }
     }
 }
 
 /// Without milliseconds Okta once returned events from outside the range.
-fn in_millis(at: DateTime<Utc>) -> String {
+fn time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// The URL of a first page.
+fn first(
+    origin: &Origin,
+    range: impl IntoIterator<Item = (&'static str, String)>,
+    filter: Option<&String>,
+    q: Option<&String>,
+    limit: u32,
+) -> Url {
+    let mut url = origin.url("/api/v1/logs");
+    let mut query = url.query_pairs_mut();
+    query.extend_pairs(range);
+    for (name, value) in [("filter", filter), ("q", q)] {
+        if let Some(value) = value {
+            query.append_pair(name, value);
+        }
+    }
+    query.append_pair("limit", &limit.to_string()).finish();
+    drop(query);
+    url
 }
 
 /// Takes the next link of an answer, if it stays on the origin.
@@ -191,6 +224,22 @@ mod tests {
                 "since=2026-01-02T03%3A04%3A05.000Z&until=2026-01-02T04%3A04%3A05.007Z\
                  &sortOrder=DESCENDING&limit=100"
             )
+        );
+    }
+
+    #[test]
+    fn a_bounded_request_has_an_end_and_an_order() {
+        let request = PageRequest::Bounded {
+            since: DateTime::from_timestamp_millis(1_767_323_045_000).unwrap(),
+            until: DateTime::from_timestamp_millis(1_767_323_046_500).unwrap(),
+            filter: None,
+            q: Some("a".to_owned()),
+            limit: 1000,
+        };
+        assert_eq!(
+            request.url(&origin()).unwrap().as_str(),
+            "https://acme.okta.com/api/v1/logs?since=2026-01-02T03%3A04%3A05.000Z\
+             &until=2026-01-02T03%3A04%3A06.500Z&sortOrder=ASCENDING&q=a&limit=1000"
         );
     }
 

@@ -5,12 +5,16 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Date, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{
+    Array, BigInt, Binary, Date, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid,
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
+use crate::batches::{NewBatch, hour_runs};
 use crate::error::StoreError;
+use crate::intake::Intake;
 use crate::logs::Log;
-use crate::page::{EventId, NewPage, part_of};
+use crate::page::{EventId, part_of};
 use crate::sql::sql_query;
 
 const IDENTITY: usize = 16;
@@ -42,13 +46,14 @@ struct Ids {
     ids: Vec<u8>,
 }
 
-type Known = HashMap<[u8; 16], Vec<[u8; 8]>>;
+/// Contents by identity.
+pub(crate) type Known = HashMap<[u8; 16], Vec<[u8; 8]>>;
 
-/// What is stored of the source in the ranges that a page covers.
+/// What is stored of the source in the ranges that a page covers. `log` is the live one.
 pub(crate) async fn overlapping(
     conn: &mut AsyncPgConnection,
     log: &Log,
-    page: &NewPage<'_>,
+    page: &Intake<'_>,
 ) -> Result<Known, StoreError> {
     let mut known = Known::new();
     for part in Part::ALL {
@@ -136,13 +141,16 @@ fn learn(known: &mut Known, ids: &[u8]) {
 /// Notes the events of a new batch: one row per part.
 pub(crate) async fn insert(
     conn: &mut AsyncPgConnection,
-    log: &Log,
-    day: NaiveDate,
+    batch: &NewBatch<'_>,
     date: DateTime<Utc>,
-    events: &[EventId],
 ) -> Result<(), StoreError> {
+    let log = batch.log;
     for part in Part::ALL {
-        let of_part = || events.iter().filter(|event| part_of(event, date) == part);
+        let events = batch.events.iter();
+        let of_part = || {
+            let of_part = |event: &&EventId| part_of(event, date) == part;
+            events.clone().filter(of_part)
+        };
         let Some((first, last)) = range(of_part()) else {
             continue;
         };
@@ -152,18 +160,19 @@ pub(crate) async fn insert(
             ids.extend_from_slice(&event.content);
         }
         sql_query(
-            "INSERT INTO batch_ids (tenant_id, source_id, day, log_id, number, part, first_published, last_published, ids) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            "INSERT INTO batch_ids (tenant_id, source_id, day, log_id, number, part, first_published, last_published, ids, hours) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         )
         .bind::<SqlUuid, _>(log.tenant_id)
         .bind::<SqlUuid, _>(log.source_id)
-        .bind::<Date, _>(day)
+        .bind::<Date, _>(batch.day)
         .bind::<SqlUuid, _>(log.id)
         .bind::<BigInt, _>(log.next_number)
         .bind::<Text, _>(part.as_str())
         .bind::<Nullable<Timestamptz>, _>(first)
         .bind::<Nullable<Timestamptz>, _>(last)
         .bind::<Binary, _>(&ids)
+        .bind::<Array<Integer>, _>(hour_runs(of_part(), batch.received_at))
         .execute(conn)
         .await?;
     }

@@ -13,6 +13,7 @@ use model::ids::{LogId, SourceId, TenantId};
 use zstd::bulk::{Compressor, Decompressor};
 
 use crate::error::StoreError;
+use crate::intake::Origin;
 use crate::logs::Log;
 use crate::page::EventId;
 use crate::pool::Store;
@@ -49,6 +50,7 @@ pub(crate) struct NewBatch<'a> {
     pub(crate) log: &'a Log,
     pub(crate) day: NaiveDate,
     pub(crate) received_at: DateTime<Utc>,
+    pub(crate) origin: Origin,
     pub(crate) events: &'a [EventId],
     pub(crate) bytes: usize,
     pub(crate) body: &'a [u8],
@@ -105,22 +107,31 @@ pub(crate) fn hour_start(hour: i32) -> DateTime<Utc> {
         .unwrap_or_default()
 }
 
-pub(crate) async fn insert(
-    conn: &mut AsyncPgConnection,
-    batch: &NewBatch<'_>,
-) -> Result<(), StoreError> {
-    let dated = batch.events.iter().filter_map(|event| event.published);
+/// Runs of events of one ledger hour, in order: hour, count, hour, count, ...
+pub(crate) fn hour_runs<'a>(
+    events: impl Iterator<Item = &'a EventId>,
+    received_at: DateTime<Utc>,
+) -> Vec<i32> {
     let mut runs: Vec<i32> = Vec::new();
-    for event in batch.events {
-        let hour = hour_of(event.published, batch.received_at);
+    for event in events {
+        let hour = hour_of(event.published, received_at);
         match runs.as_mut_slice() {
             [.., last, count] if *last == hour => *count += 1,
             _ => runs.extend([hour, 1]),
         }
     }
+    runs
+}
+
+pub(crate) async fn insert(
+    conn: &mut AsyncPgConnection,
+    batch: &NewBatch<'_>,
+) -> Result<(), StoreError> {
+    let dated = batch.events.iter().filter_map(|event| event.published);
+    let runs = hour_runs(batch.events.iter(), batch.received_at);
     sql_query(
         "INSERT INTO batches (tenant_id, log_id, day, number, events, first_published, last_published, received_at, origin, bytes, hour_runs, body) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'poll', $9, $10, $11)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind::<SqlUuid, _>(batch.log.tenant_id)
     .bind::<SqlUuid, _>(batch.log.id)
@@ -130,6 +141,7 @@ pub(crate) async fn insert(
     .bind::<Nullable<Timestamptz>, _>(dated.clone().min())
     .bind::<Nullable<Timestamptz>, _>(dated.max())
     .bind::<Timestamptz, _>(batch.received_at)
+    .bind::<Text, _>(batch.origin.as_str())
     .bind::<Integer, _>(i32::try_from(batch.bytes).unwrap_or(i32::MAX))
     .bind::<Array<Integer>, _>(runs)
     .bind::<Binary, _>(batch.body)

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use diesel::sql_types::{Text, Uuid as SqlUuid};
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use model::ids::{DestinationId, RouteId, TenantId};
 
 use crate::destinations::{self, Destination, DestinationSecrets};
@@ -24,8 +24,10 @@ pub struct DeliverContext {
     pub secrets: DestinationSecrets,
     /// What is told of its source.
     pub source: SourceFacts,
-    /// How far it has come in the live log.
+    /// How far it has come in the log that is its turn.
     pub position: Position,
+    /// Whether that is the live log.
+    pub live: bool,
 }
 
 /// What a format may tell of a source beside its events.
@@ -42,7 +44,42 @@ pub struct SourceFacts {
     pub origin: String,
 }
 
+/// The position in the log whose turn it is: the live one as long as there is something to deliver in
+/// it, then those of backfills in their order; the live one again if there is nothing at all.
+async fn next_position(
+    conn: &mut AsyncPgConnection,
+    tenant: TenantId,
+    route: RouteId,
+) -> Result<(Position, bool), StoreError> {
+    let mine = route_positions::tenant_id
+        .eq(tenant.0)
+        .and(route_positions::route_id.eq(route.0));
+    let of_log = logs::tenant_id
+        .eq(route_positions::tenant_id)
+        .and(logs::id.eq(route_positions::log_id));
+    let owes = route_positions::number.lt(logs::next_number);
+    let live = logs::kind.eq("live");
+    route_positions::table
+        .inner_join(logs::table.on(of_log))
+        .filter(mine.and(owes.or(live)))
+        .order((owes.desc(), live.desc(), logs::id))
+        .select((Position::as_select(), live))
+        .first(conn)
+        .await
+        .optional()?
+        .ok_or(StoreError::NotFound(Resource::Route))
+}
+
 impl Store {
+    /// The position in the log whose turn it is now, and whether that is the live one.
+    pub async fn next_position(
+        &self,
+        tenant: TenantId,
+        route: RouteId,
+    ) -> Result<(Position, bool), StoreError> {
+        next_position(&mut *self.conn().await?, tenant, route).await
+    }
+
     /// Reads what a delivery of a route needs.
     pub async fn deliver_context(
         &self,
@@ -70,30 +107,14 @@ impl Store {
         .await
         .optional()?
         .ok_or(StoreError::NotFound(Resource::Source))?;
-        let live = logs::table
-            .filter(
-                logs::tenant_id
-                    .eq(tenant.0)
-                    .and(logs::source_id.eq(row.source_id))
-                    .and(logs::kind.eq("live")),
-            )
-            .select(logs::id);
-        let mine = route_positions::tenant_id
-            .eq(tenant.0)
-            .and(route_positions::route_id.eq(route.0));
-        let position: Position = route_positions::table
-            .filter(mine.and(route_positions::log_id.eq_any(live)))
-            .select(Position::as_select())
-            .first(&mut conn)
-            .await
-            .optional()?
-            .ok_or(StoreError::NotFound(Resource::Route))?;
+        let (position, live) = next_position(&mut conn, tenant, route).await?;
         Ok(DeliverContext {
             route: row,
             destination,
             secrets,
             source,
             position,
+            live,
         })
     }
 }

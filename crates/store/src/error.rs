@@ -13,6 +13,7 @@ pub enum Resource {
     Destination,
     Route,
     Job,
+    Backfill,
 }
 
 impl Resource {
@@ -26,6 +27,7 @@ impl Resource {
             Self::Destination => "destination",
             Self::Route => "route",
             Self::Job => "job",
+            Self::Backfill => "backfill",
         }
     }
 }
@@ -48,6 +50,9 @@ pub enum Conflict {
     /// Deleting would throw away events that are stored and not delivered.
     #[error("{0} stored event(s) are not delivered yet")]
     Undelivered(i64),
+    /// Each backfill under way shares the source's requests with the others.
+    #[error("{0} backfills of this source are under way")]
+    TooManyBackfills(i64),
     /// The row has changed since the caller read it.
     #[error("the version is {0} now")]
     VersionChanged(i64),
@@ -70,6 +75,9 @@ pub enum StoreError {
     /// The state forbids it.
     #[error(transparent)]
     Conflict(#[from] Conflict),
+    /// A range of time in which there is nothing to read.
+    #[error(transparent)]
+    Range(#[from] model::range::RangeError),
     /// The lease of the job has gone to somebody else, or its log moved on: the work is void.
     #[error("the lease of the job is lost")]
     LeaseLost,

@@ -6,9 +6,12 @@
 //! PostgreSQL rolls back.
 
 mod api_keys;
+mod backfill_page;
+mod backfills;
 mod batch_ids;
 mod batches;
 mod budgets;
+mod closed_logs;
 mod credential_checks;
 mod credential_secret;
 mod credentials;
@@ -17,6 +20,7 @@ mod deliver_context;
 mod destinations;
 mod error;
 mod gauges;
+mod intake;
 mod jobs;
 mod leases;
 mod ledger;
@@ -39,9 +43,13 @@ mod sql;
 mod status;
 mod tenants;
 mod tx;
+mod verifications;
+mod verify_page;
 mod workers;
 
 pub use api_keys::{ApiKey, NewApiKey};
+pub use backfill_page::{BackfillContext, BackfillPage};
+pub use backfills::{Backfill, NewBackfill};
 pub use batches::{Batch, BatchHead};
 pub use budgets::{BudgetKey, Draw};
 pub use credential_checks::Ageing;
@@ -69,3 +77,5 @@ pub use rotations::Rotation;
 pub use routes::{NewRoute, Route, RouteChange};
 pub use sources::{CredentialChoice, NewSource, Source, SourceChange};
 pub use status::{PollingStatus, RouteStatus, SourceStatus};
+pub use verifications::{Differs, Unverified, Verification};
+pub use verify_page::{Verified, VerifyPage};

@@ -49,6 +49,7 @@ pub struct Log {
     pub rereading: bool,
     pub ahead_days: i16,
     pub unreachable_before: Option<DateTime<Utc>>,
+    pub head_at: Option<DateTime<Utc>>,
 }
 
 /// Everything a poll needs, read once at its start.
@@ -233,8 +234,61 @@ impl Store {
     }
 }
 
-/// Locks the live row of a source's log. Every append of any origin does this first.
-pub(crate) async fn lock_live(conn: &mut AsyncPgConnection, log: &Log) -> Result<Log, StoreError> {
+/// A log.
+pub(crate) async fn get(
+    conn: &mut AsyncPgConnection,
+    tenant: Uuid,
+    id: Uuid,
+) -> Result<Log, StoreError> {
+    Ok(logs::table
+        .find((tenant, id))
+        .select(Log::as_select())
+        .first(conn)
+        .await?)
+}
+
+/// Moves a locked log over a batch that was appended beside its readings: cursor, watermark and troubles
+/// are not touched.
+pub(crate) async fn grow(
+    conn: &mut AsyncPgConnection,
+    log: &Log,
+    day: NaiveDate,
+    events: i64,
+) -> Result<(), StoreError> {
+    sql_query(
+        "UPDATE logs SET next_number = next_number + 1, day = $3, stored = stored + $4, last_event_at = collector_now() \
+         WHERE tenant_id = $1 AND id = $2",
+    )
+    .bind::<SqlUuid, _>(log.tenant_id)
+    .bind::<SqlUuid, _>(log.id)
+    .bind::<diesel::sql_types::Date, _>(day)
+    .bind::<diesel::sql_types::BigInt, _>(events)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Notes in the live log that events dated this far ahead were stored into another one, so that they
+/// are found again.
+pub(crate) async fn note_ahead(
+    conn: &mut AsyncPgConnection,
+    live: &Log,
+    days: i16,
+) -> Result<(), StoreError> {
+    if days > live.ahead_days {
+        sql_query("UPDATE logs SET ahead_days = $3 WHERE tenant_id = $1 AND id = $2")
+            .bind::<SqlUuid, _>(live.tenant_id)
+            .bind::<SqlUuid, _>(live.id)
+            .bind::<diesel::sql_types::SmallInt, _>(days)
+            .execute(conn)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Locks a log until the end of the transaction. Every append of any origin locks the source's live
+/// log first, then its own.
+pub(crate) async fn lock(conn: &mut AsyncPgConnection, log: &Log) -> Result<Log, StoreError> {
     logs::table
         .find((log.tenant_id, log.id))
         .select(Log::as_select())
@@ -257,6 +311,7 @@ pub(crate) struct LogMove<'a> {
     pub(crate) stored: i64,
     pub(crate) rereading: bool,
     pub(crate) ahead_days: i16,
+    pub(crate) at_head: bool,
 }
 
 /// Moves a locked log. A success clears the trouble.
@@ -270,7 +325,8 @@ pub(crate) async fn advance(
             stored = stored + $9, last_success_at = collector_now(), \
             last_event_at = CASE WHEN $9 > 0 THEN collector_now() ELSE last_event_at END, \
             trouble = NULL, trouble_detail = NULL, trouble_at = NULL, failures = 0, \
-            malformed = 0, malformed_since = NULL, malformed_hash = NULL, rereading = $10, ahead_days = $11 \
+            malformed = 0, malformed_since = NULL, malformed_hash = NULL, rereading = $10, ahead_days = $11, \
+            head_at = CASE WHEN $12 THEN collector_now() ELSE head_at END \
          WHERE tenant_id = $1 AND id = $2",
     )
     .bind::<SqlUuid, _>(log.tenant_id)
@@ -284,6 +340,7 @@ pub(crate) async fn advance(
     .bind::<diesel::sql_types::BigInt, _>(to.stored)
     .bind::<diesel::sql_types::Bool, _>(to.rereading)
     .bind::<diesel::sql_types::SmallInt, _>(to.ahead_days)
+    .bind::<diesel::sql_types::Bool, _>(to.at_head)
     .execute(conn)
     .await?;
     Ok(())

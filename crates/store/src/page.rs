@@ -3,7 +3,6 @@
 //! Its commit is the checkpoint. Without it nothing moves: a crash anywhere before repeats the page,
 //! a crash after it goes on behind the page. A page is never skipped.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -14,8 +13,9 @@ use model::job::{Fence, JobKind};
 use model::point::Point;
 
 use crate::batch_ids::{self, Part};
-use crate::batches::{self, NewBatch};
+use crate::batches;
 use crate::error::StoreError;
+use crate::intake::{self, Intake, Origin};
 use crate::ledger::{self, SourceCounts};
 use crate::logs::{self, Log, LogMove};
 use crate::pool::Store;
@@ -53,6 +53,19 @@ pub struct NewPage<'a> {
     pub cursor: Option<&'a str>,
     /// The query that the cursor belongs to.
     pub cursor_query: &'a str,
+    /// Okta shows nothing behind this page: live polling stands at the head.
+    pub at_head: bool,
+}
+
+impl NewPage<'_> {
+    fn intake(&self) -> Intake<'_> {
+        Intake {
+            origin: Origin::Poll,
+            ndjson: self.ndjson,
+            events: self.events,
+            date: self.date,
+        }
+    }
 }
 
 /// What an append did.
@@ -114,28 +127,33 @@ pub(crate) async fn renew(
     row.map(|row| row.now).ok_or(StoreError::LeaseLost)
 }
 
-async fn fence_and_poke(
+/// Checks the fence of a job that appends to a log of the source, renews its lease, and makes the
+/// source's routes due if `poke`. Returns the time of the transaction and the lanes of the routes.
+pub(crate) async fn fence_and_poke(
     conn: &mut AsyncPgConnection,
-    page: &NewPage<'_>,
+    fence: &Fence,
+    lease: Duration,
+    live: &Log,
+    poke: bool,
 ) -> Result<(DateTime<Utc>, Vec<i32>), StoreError> {
     let rows: Vec<Fenced> = sql_query(FENCE_AND_POKE)
-        .bind::<BigInt, _>(page.fence.job.0)
-        .bind::<BigInt, _>(page.fence.epoch)
-        .bind::<BigInt, _>(page.fence.owner)
-        .bind::<Double, _>(page.lease.as_secs_f64())
-        .bind::<SqlUuid, _>(page.log.tenant_id)
-        .bind::<SqlUuid, _>(page.log.source_id)
+        .bind::<BigInt, _>(fence.job.0)
+        .bind::<BigInt, _>(fence.epoch)
+        .bind::<BigInt, _>(fence.owner)
+        .bind::<Double, _>(lease.as_secs_f64())
+        .bind::<SqlUuid, _>(live.tenant_id)
+        .bind::<SqlUuid, _>(live.source_id)
         .bind::<SmallInt, _>(JobKind::Deliver.number())
-        .bind::<diesel::sql_types::Bool, _>(!page.events.is_empty())
+        .bind::<diesel::sql_types::Bool, _>(poke)
         .load(conn)
         .await?;
     let own = rows
         .iter()
-        .find(|row| row.job_id == page.fence.job.0)
+        .find(|row| row.job_id == fence.job.0)
         .ok_or(StoreError::LeaseLost)?;
     let lanes = rows
         .iter()
-        .filter(|row| row.job_id != page.fence.job.0)
+        .filter(|row| row.job_id != fence.job.0)
         .map(|row| row.lane_id)
         .collect();
     Ok((own.now, lanes))
@@ -174,14 +192,17 @@ async fn append(
     page: &NewPage<'_>,
     body: &[u8],
 ) -> Result<Appended, StoreError> {
-    let (now, lanes) = fence_and_poke(conn, page).await?;
-    let log = logs::lock_live(conn, page.log).await?;
-    if log.next_number != page.log.next_number || log.cursor != page.log.cursor {
+    let poke = !page.events.is_empty();
+    let (now, lanes) = fence_and_poke(conn, &page.fence, page.lease, page.log, poke).await?;
+    let log = logs::lock(conn, page.log).await?;
+    // The number may have grown: a verification appends to this log too, under its own fence.
+    if log.next_number < page.log.next_number || log.cursor != page.log.cursor {
         return Err(StoreError::LeaseLost);
     }
-    let stored = batch_ids::overlapping(conn, &log, page).await?;
-    let verdicts = judge(page, stored);
-    let kept = verdicts.iter().filter(|keep| **keep).count();
+    let intake = page.intake();
+    let stored = batch_ids::overlapping(conn, &log, &intake).await?;
+    let verdicts = intake.judge(stored);
+    let kept = intake::kept(&verdicts);
     let mut to = LogMove {
         next_number: log.next_number,
         day: log.day.max(now.date_naive()),
@@ -196,40 +217,23 @@ async fn append(
         } else {
             log.rereading && kept == 0
         },
-        ahead_days: log.ahead_days,
+        ahead_days: log.ahead_days.max(intake.ahead_days(now)),
+        at_head: page.at_head,
     };
     let mut counts = SourceCounts::new(now, log.rereading, log.newest_published);
-    for (event, keep) in page.events.iter().zip(&verdicts) {
+    for (event, verdict) in page.events.iter().zip(&verdicts) {
         counts.add(
             event.published,
-            *keep,
+            *verdict,
             event.published.is_some_and(|at| at > page.date),
         );
     }
-    if kept > 0 {
-        let events: Vec<EventId> = page
-            .events
-            .iter()
-            .zip(&verdicts)
-            .filter(|(_, keep)| **keep)
-            .map(|(event, _)| *event)
-            .collect();
-        let thinned = if kept == page.events.len() {
-            None
-        } else {
-            Some(thin(page, &verdicts))
-        };
-        let recompressed = thinned.as_deref().map(batches::compress).transpose()?;
-        let batch = NewBatch {
-            log: &log,
-            day: to.day,
-            received_at: now,
-            events: &events,
-            bytes: thinned.as_deref().unwrap_or(page.ndjson).len(),
-            body: recompressed.as_deref().unwrap_or(body),
-        };
-        batches::insert(conn, &batch).await?;
-        batch_ids::insert(conn, &log, to.day, page.date, &events).await?;
+    let body = Some(body);
+    if intake
+        .append(conn, &log, to.day, now, &verdicts, body)
+        .await?
+        > 0
+    {
         to.next_number += 1;
     }
     // The watermark is of the last page with events, dropped ones included: they too were read.
@@ -240,8 +244,7 @@ async fn append(
         .filter(|at| *at <= page.date);
     to.watermark = dated.clone().min().or(to.watermark);
     to.newest_published = dated.max().max(to.newest_published);
-    to.ahead_days = to.ahead_days.max(ahead_days(page, now));
-    ledger::add_source(conn, &log, counts).await?;
+    ledger::add_source(conn, &log, &counts).await?;
     logs::advance(conn, &log, &to).await?;
     let log = Log {
         next_number: to.next_number,
@@ -253,6 +256,7 @@ async fn append(
         stored: log.stored + to.stored,
         rereading: to.rereading,
         ahead_days: to.ahead_days,
+        head_at: if to.at_head { Some(now) } else { log.head_at },
         last_success_at: Some(now),
         malformed: 0,
         ..log
@@ -263,48 +267,6 @@ async fn append(
         log,
         lanes,
     })
-}
-
-/// Which events to keep: all but those stored with the same identity and the same content.
-fn judge(page: &NewPage<'_>, mut stored: HashMap<[u8; 16], Vec<[u8; 8]>>) -> Vec<bool> {
-    page.events
-        .iter()
-        .map(|event| {
-            let contents = stored.entry(event.identity).or_default();
-            let new = !contents.contains(&event.content);
-            if new {
-                contents.push(event.content);
-            }
-            new
-        })
-        .collect()
-}
-
-/// The NDJSON of the kept events.
-fn thin(page: &NewPage<'_>, verdicts: &[bool]) -> Vec<u8> {
-    let mut kept = Vec::with_capacity(page.ndjson.len());
-    let mut from = 0;
-    for (event, keep) in page.events.iter().zip(verdicts) {
-        if *keep {
-            kept.extend_from_slice(page.ndjson.get(from..event.end).unwrap_or_default());
-        }
-        from = event.end;
-    }
-    kept
-}
-
-/// Days by which events of the page are dated ahead of now, rounded up; more than 95 do not count.
-fn ahead_days(page: &NewPage<'_>, now: DateTime<Utc>) -> i16 {
-    let ahead = page
-        .events
-        .iter()
-        .filter_map(|event| event.published)
-        .filter(|at| *at > now);
-    let days = ahead
-        .map(|at| (at - now).num_days() + 1)
-        .filter(|days| *days <= 95)
-        .max();
-    days.and_then(|days| i16::try_from(days).ok()).unwrap_or(0)
 }
 
 /// Splits events by how their range of `published` is to be looked up.

@@ -12,6 +12,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::batches::hour_start;
+use crate::closed_logs;
 use crate::error::StoreError;
 use crate::pool::Store;
 
@@ -106,6 +107,7 @@ impl Store {
                 Some(events) => dropped.given_up += events,
             }
         }
+        closed_logs::sweep(&mut conn).await?;
         dropped.released = sql_query(format!("DELETE FROM kept_batches b WHERE NOT {NEEDED}"))
             .execute(&mut conn)
             .await?;

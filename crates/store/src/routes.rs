@@ -104,14 +104,14 @@ pub(crate) async fn insert(
         .execute(conn)
         .await?;
     sql_query(
-        "WITH live AS (SELECT id, day, next_number FROM logs \
-            WHERE tenant_id = $1 AND source_id = $3 AND kind = 'live'), \
-         oldest AS (SELECT b.day, b.number FROM live CROSS JOIN LATERAL ( \
-            (SELECT day, number FROM kept_batches k WHERE k.tenant_id = $1 AND k.log_id = live.id ORDER BY day, number LIMIT 1) UNION ALL \
-            (SELECT day, number FROM batches x WHERE x.tenant_id = $1 AND x.log_id = live.id ORDER BY day, number LIMIT 1)) b \
-            WHERE $4 ORDER BY number LIMIT 1) \
-         INSERT INTO route_positions (tenant_id, route_id, log_id, day, number) \
-         SELECT $1, $2, live.id, coalesce(oldest.day, live.day), coalesce(oldest.number, live.next_number) FROM live LEFT JOIN oldest ON true",
+        "INSERT INTO route_positions (tenant_id, route_id, log_id, day, number) \
+         SELECT $1, $2, l.id, coalesce(oldest.day, l.day), coalesce(oldest.number, l.next_number) \
+         FROM logs l LEFT JOIN backfills f ON f.tenant_id = l.tenant_id AND f.log_id = l.id LEFT JOIN LATERAL ( \
+            SELECT day, number FROM ( \
+                (SELECT day, number FROM kept_batches k WHERE k.tenant_id = $1 AND k.log_id = l.id ORDER BY day, number LIMIT 1) UNION ALL \
+                (SELECT day, number FROM batches x WHERE x.tenant_id = $1 AND x.log_id = l.id ORDER BY day, number LIMIT 1)) b \
+            WHERE $4 ORDER BY number LIMIT 1) oldest ON true \
+         WHERE l.tenant_id = $1 AND l.source_id = $3 AND (l.kind = 'live' OR f.state IN ('pending', 'running') OR oldest.number IS NOT NULL)",
     )
     .bind::<SqlUuid, _>(tenant.0)
     .bind::<SqlUuid, _>(route.id)

@@ -27,7 +27,7 @@ diesel::table! {
         tenant_id -> Uuid, id -> Uuid, display_name -> Text, credential_id -> Uuid, timezone -> Text,
         refresh_seconds -> Int4, start_at -> Nullable<Timestamptz>, filter -> Nullable<Text>, keywords -> Nullable<Text>,
         enabled -> Bool, org_id -> Nullable<Text>, version -> Int8, created_at -> Timestamptz,
-        updated_at -> Timestamptz,
+        updated_at -> Timestamptz, verify -> Text, query_changed_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -41,6 +41,7 @@ diesel::table! {
         trouble_at -> Nullable<Timestamptz>, failures -> Int4, malformed -> Int4,
         malformed_since -> Nullable<Timestamptz>, malformed_hash -> Nullable<Bytea>, fallbacks -> Int8,
         rereading -> Bool, ahead_days -> Int2, unreachable_before -> Nullable<Timestamptz>,
+        head_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -56,6 +57,29 @@ diesel::table! {
     source_ledger (tenant_id, source_id, hour) {
         tenant_id -> Uuid, source_id -> Uuid, hour -> Timestamptz, stored -> Int8, late -> Int8,
         duplicate -> Int8, reread -> Int8, changed -> Int8, gap -> Bool,
+        verified_at -> Nullable<Timestamptz>, verified_events -> Nullable<Int8>, found -> Int8,
+        missing -> Int8, restored -> Int8, not_shown -> Int8,
+    }
+}
+
+diesel::table! {
+    backfills (tenant_id, id) {
+        tenant_id -> Uuid, id -> Uuid, source_id -> Uuid, log_id -> Uuid, asked_since -> Timestamptz,
+        asked_until -> Timestamptz, since -> Timestamptz, until -> Timestamptz, state -> Text,
+        done_through -> Timestamptz, chunk_until -> Nullable<Timestamptz>, chunk_seconds -> Int4,
+        duplicate -> Int8, changed -> Int8, created_at -> Timestamptz, started_at -> Nullable<Timestamptz>,
+        finished_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    verifications (tenant_id, source_id) {
+        tenant_id -> Uuid, source_id -> Uuid, started_at -> Nullable<Timestamptz>,
+        finished_at -> Nullable<Timestamptz>, complete_through -> Nullable<Timestamptz>,
+        through -> Nullable<Timestamptz>, shown -> Int8,
+        span_hours -> Int4, hours -> Int8, skipped -> Int8, found -> Int8, missing -> Int8, restored -> Int8,
+        trouble -> Nullable<Text>, trouble_detail -> Nullable<Text>, found_total -> Int8,
+        missing_total -> Int8,
     }
 }
 
@@ -102,6 +126,7 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(
     api_keys,
+    backfills,
     credentials,
     dead_letters,
     destinations,
@@ -113,4 +138,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     source_ledger,
     sources,
     tenants,
+    verifications,
 );

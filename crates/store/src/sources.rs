@@ -6,6 +6,7 @@ use diesel::sql_types::{Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use model::ids::{CredentialId, DestinationId, SourceId, TenantId};
 use model::job::JobKind;
+use model::range::Verify;
 use model::source::{RefreshFrequency, Start, Timezone};
 use uuid::Uuid;
 
@@ -14,8 +15,9 @@ use crate::error::{Conflict, Resource, StoreError};
 use crate::jobs::{self, Paused};
 use crate::pool::Store;
 use crate::routes;
-use crate::schema::{routes as route_rows, sources};
+use crate::schema::{backfills as backfill_rows, routes as route_rows, sources};
 use crate::sql::sql_query;
+use crate::verifications;
 
 /// Which credential a new source uses.
 #[derive(Debug, Clone)]
@@ -43,6 +45,8 @@ pub struct NewSource {
     pub filter: Option<String>,
     /// Okta's `q`.
     pub keywords: Option<String>,
+    /// How often it is compared with Okta.
+    pub verify: Verify,
     /// A route to each.
     pub destinations: Vec<DestinationId>,
     /// Trace context of the request.
@@ -59,6 +63,7 @@ pub struct SourceChange {
     pub refresh: Option<RefreshFrequency>,
     pub filter: Option<Option<String>>,
     pub keywords: Option<Option<String>>,
+    pub verify: Option<Verify>,
 }
 
 /// A stored source.
@@ -80,6 +85,8 @@ pub struct Source {
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+    pub verify: String,
+    pub query_changed_at: Option<DateTime<Utc>>,
 }
 
 pub(crate) async fn get(
@@ -154,10 +161,10 @@ impl Store {
                 None => ("yesterday", None),
             };
             let FreshId { id } = sql_query(
-                "INSERT INTO sources (tenant_id, display_name, credential_id, timezone, refresh_seconds, start_at, filter, keywords) \
+                "INSERT INTO sources (tenant_id, display_name, credential_id, timezone, refresh_seconds, start_at, filter, keywords, verify) \
                  VALUES ($1, $2, $3, $4, $5, \
                     CASE $6 WHEN 'now' THEN collector_now() WHEN 'yesterday' THEN collector_now() - interval '24 hours' ELSE $7 END, \
-                    $8, $9) RETURNING id",
+                    $8, $9, $10) RETURNING id",
             )
             .bind::<SqlUuid, _>(tenant.0)
             .bind::<Text, _>(name)
@@ -168,6 +175,7 @@ impl Store {
             .bind::<Nullable<Timestamptz>, _>(at)
             .bind::<Nullable<Text>, _>(&new.filter)
             .bind::<Nullable<Text>, _>(&new.keywords)
+            .bind::<Text, _>(new.verify.as_str())
             .get_result(conn)
             .await?;
             sql_query(
@@ -180,6 +188,7 @@ impl Store {
             .await?;
             let how = jobs::New { trace_context: new.trace_context.as_deref(), ..jobs::New::default() };
             jobs::create(conn, tenant, JobKind::Poll, id, how).await?;
+            verifications::create(conn, tenant, SourceId(id), new.verify).await?;
             for destination in &new.destinations {
                 routes::insert(conn, tenant, &routes::NewRoute::between(SourceId(id), *destination)).await?;
             }
@@ -255,8 +264,17 @@ impl Store {
             if let Some(keywords) = &change.keywords {
                 source.keywords.clone_from(keywords);
             }
+            if let Some(verify) = change.verify {
+                verify.as_str().clone_into(&mut source.verify);
+                let off = verify == Verify::Off;
+                jobs::set_paused(conn, tenant, JobKind::Verify, &[id.0], off).await?;
+            }
+            if change.filter.is_some() || change.keywords.is_some() {
+                note_query(conn, &source).await?;
+            }
             diesel::update(sources::table.find((tenant.0, id.0)))
                 .set((
+                    sources::verify.eq(&source.verify),
                     sources::display_name.eq(&source.display_name),
                     sources::credential_id.eq(source.credential_id),
                     sources::timezone.eq(&source.timezone),
@@ -321,8 +339,17 @@ impl Store {
                 .select(route_rows::id)
                 .load(conn)
                 .await?;
-            let mut jobs = vec![(JobKind::Poll, id.0)];
+            let of_source = backfill_rows::tenant_id
+                .eq(tenant.0)
+                .and(backfill_rows::source_id.eq(id.0));
+            let backfills: Vec<Uuid> = backfill_rows::table
+                .filter(of_source)
+                .select(backfill_rows::id)
+                .load(conn)
+                .await?;
+            let mut jobs = vec![(JobKind::Poll, id.0), (JobKind::Verify, id.0)];
             jobs.extend(routes.iter().map(|route| (JobKind::Deliver, *route)));
+            jobs.extend(backfills.iter().map(|id| (JobKind::Backfill, *id)));
             // From here on no page is appended and nothing is settled without this being seen.
             jobs::lock(conn, tenant, &jobs).await?;
             if !discard {
@@ -373,6 +400,21 @@ impl Store {
     }
 }
 
+/// Notes since when another query applies, if this changes it.
+async fn note_query(conn: &mut AsyncPgConnection, new: &Source) -> Result<(), StoreError> {
+    sql_query(
+        "UPDATE sources SET query_changed_at = collector_now() \
+         WHERE tenant_id = $1 AND id = $2 AND (filter, keywords) IS DISTINCT FROM ($3, $4)",
+    )
+    .bind::<SqlUuid, _>(new.tenant_id)
+    .bind::<SqlUuid, _>(new.id)
+    .bind::<Nullable<Text>, _>(&new.filter)
+    .bind::<Nullable<Text>, _>(&new.keywords)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 async fn touch(
     conn: &mut AsyncPgConnection,
     tenant: TenantId,
@@ -390,5 +432,10 @@ impl Source {
     /// The refresh frequency.
     pub fn refresh(&self) -> RefreshFrequency {
         RefreshFrequency::clamped(self.refresh_seconds.into())
+    }
+
+    /// How often it is compared with Okta; a word of a newer version counts as daily.
+    pub fn verify(&self) -> Verify {
+        self.verify.parse().unwrap_or_default()
     }
 }

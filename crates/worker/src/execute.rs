@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::completions::What;
 use crate::context::{Context, Ran, backoff_for};
 use crate::slots::Slot;
-use crate::{check_credential, deliver, janitor, poll, spans};
+use crate::{check_credential, deliver, janitor, poll, ranges, spans};
 
 /// The longest run of a job, whatever its heartbeat says.
 const LONGEST: Duration = Duration::from_mins(10);
@@ -86,6 +86,8 @@ async fn run_kind(context: &Context, lease: &Lease, slot: &Slot) -> Result<Ran, 
         JobKind::Deliver => deliver::run(context, lease, slot).await,
         JobKind::CheckCredential => check_credential::run(context, lease).await,
         JobKind::Janitor => janitor::run(context).await,
+        JobKind::Backfill => ranges::backfill(context, lease).await,
+        JobKind::Verify => ranges::verify(context, lease).await,
     }
 }
 

@@ -17,6 +17,7 @@ mod lanes;
 mod metrics;
 mod poll;
 mod presence;
+mod ranges;
 mod runner;
 mod running;
 mod slots;

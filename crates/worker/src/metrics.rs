@@ -21,6 +21,9 @@ pub(crate) struct Metrics {
     delivered: Counter<u64>,
     dead: Counter<u64>,
     failures: Counter<u64>,
+    verify_found: Counter<u64>,
+    verify_restored: Counter<u64>,
+    verify_missing: Counter<u64>,
 }
 
 const SECONDS: [f64; 12] = [
@@ -83,9 +86,26 @@ impl Default for Metrics {
                 "okta_collector_delivery_failures",
                 "Deliveries that failed, by kind of destination and reason",
             ),
+            verify_found: counter(
+                &meter,
+                "okta_collector_verify_found",
+                "Events that only the comparison with Okta found",
+            ),
+            verify_restored: counter(
+                &meter,
+                "okta_collector_verify_restored",
+                "Stored events that were gone and came back from Okta",
+            ),
+            verify_missing: counter(
+                &meter,
+                "okta_collector_verify_missing",
+                "Events that the ledger counts and that are not stored",
+            ),
         };
         // A series that begins with its first incident would hide that from `increase`.
         metrics.lost(0);
+        metrics.found(0, 0);
+        metrics.missing(0);
         for write in ["job", "completion"] {
             metrics.fenced.add(0, &[KeyValue::new("write", write)]);
         }
@@ -138,6 +158,15 @@ impl Metrics {
     pub(crate) fn stored(&self, stored: usize, dropped: usize) {
         self.stored.add(stored as u64, &[]);
         self.duplicates.add(dropped as u64, &[]);
+    }
+
+    pub(crate) fn found(&self, found: usize, restored: usize) {
+        self.verify_found.add(found as u64, &[]);
+        self.verify_restored.add(restored as u64, &[]);
+    }
+
+    pub(crate) fn missing(&self, events: i64) {
+        self.verify_missing.add(events.unsigned_abs(), &[]);
     }
 
     pub(crate) fn delivered(&self, destination: &str, delivered: usize, dead: usize) {

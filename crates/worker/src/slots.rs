@@ -13,10 +13,18 @@ pub(crate) enum Class {
     /// Routes that count as failing: at most a quarter of the delivery slots, beside them.
     Failing,
     Care,
+    /// Readings of past ranges: few, so that they never crowd out live work.
+    Range,
 }
 
 impl Class {
-    pub(crate) const ALL: [Self; 4] = [Self::Poll, Self::Deliver, Self::Failing, Self::Care];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Poll,
+        Self::Deliver,
+        Self::Failing,
+        Self::Care,
+        Self::Range,
+    ];
 
     pub(crate) fn of(kind: JobKind, failing: bool) -> Self {
         match (kind, failing) {
@@ -24,6 +32,7 @@ impl Class {
             (JobKind::Deliver, false) => Self::Deliver,
             (JobKind::Deliver, true) => Self::Failing,
             (JobKind::CheckCredential | JobKind::Janitor, _) => Self::Care,
+            (JobKind::Backfill | JobKind::Verify, _) => Self::Range,
         }
     }
 }
@@ -37,6 +46,8 @@ pub struct Slots {
     pub deliver: usize,
     /// Probes and the janitor.
     pub care: usize,
+    /// Backfills and verifications.
+    pub range: usize,
 }
 
 impl Default for Slots {
@@ -45,6 +56,7 @@ impl Default for Slots {
             poll: 16,
             deliver: 16,
             care: 2,
+            range: 2,
         }
     }
 }
@@ -56,6 +68,7 @@ pub(crate) struct Pool {
     deliver: Arc<Semaphore>,
     failing: Arc<Semaphore>,
     care: Arc<Semaphore>,
+    range: Arc<Semaphore>,
     freed: Arc<Notify>,
 }
 
@@ -67,6 +80,7 @@ impl Pool {
             deliver: semaphore(slots.deliver),
             failing: semaphore(slots.deliver / 4),
             care: semaphore(slots.care),
+            range: semaphore(slots.range),
             freed: Arc::default(),
         }
     }
@@ -82,6 +96,7 @@ impl Pool {
             Class::Deliver => &self.deliver,
             Class::Failing => &self.failing,
             Class::Care => &self.care,
+            Class::Range => &self.range,
         }
     }
 
@@ -136,6 +151,7 @@ mod tests {
             poll: 1,
             deliver: 8,
             care: 1,
+            range: 1,
         });
         assert_eq!(
             (pool.free(Class::Deliver), pool.free(Class::Failing)),

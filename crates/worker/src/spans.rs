@@ -17,6 +17,8 @@ pub(crate) fn run(lease: &Lease) -> Span {
         JobKind::Deliver => "job.deliver",
         JobKind::CheckCredential => "job.check_credential",
         JobKind::Janitor => "job.janitor",
+        JobKind::Backfill => "job.backfill",
+        JobKind::Verify => "job.verify",
     };
     let span = tracing::info_span!(
         parent: None,
@@ -33,12 +35,14 @@ pub(crate) fn run(lease: &Lease) -> Span {
         source.id = Empty,
         route.id = Empty,
         credential.id = Empty,
+        backfill.id = Empty,
         destination.kind = Empty,
     );
     let subject = match lease.kind {
-        JobKind::Poll => Some("source.id"),
+        JobKind::Poll | JobKind::Verify => Some("source.id"),
         JobKind::Deliver => Some("route.id"),
         JobKind::CheckCredential => Some("credential.id"),
+        JobKind::Backfill => Some("backfill.id"),
         JobKind::Janitor => None,
     };
     if let Some(subject) = subject {

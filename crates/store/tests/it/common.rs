@@ -239,6 +239,7 @@ impl House {
             date: self.now().await,
             cursor: Some(cursor),
             cursor_query: "",
+            at_head: false,
         };
         self.store.append_page(&page).await
     }
@@ -280,6 +281,7 @@ pub(crate) fn new_source(credential: CredentialId) -> NewSource {
         start: Some(model::source::Start::Earliest),
         filter: None,
         keywords: None,
+        verify: model::range::Verify::Daily,
         destinations: Vec::new(),
         trace_context: None,
     }

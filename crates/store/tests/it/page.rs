@@ -342,6 +342,7 @@ async fn without_a_way_on_the_cursor_is_empty_and_what_comes_is_read_again() {
         date: house.now().await,
         cursor: None,
         cursor_query: "",
+        at_head: false,
     };
     let appended = house.store.append_page(&page).await.unwrap();
     assert!(appended.log.rereading && appended.log.cursor.is_none());

@@ -70,6 +70,7 @@ pub(crate) async fn run(context: &Context, lease: &Lease, slot: &Slot) -> Result
         tenant,
         kind: about.destination.kind,
         position: about.position,
+        live: about.live,
         shown,
     };
     match opened {
@@ -112,6 +113,8 @@ struct Delivery<'a> {
     tenant: TenantId,
     kind: String,
     position: Position,
+    /// Whether that is a position in the live log.
+    live: bool,
     /// The trouble that the status shows.
     shown: Option<Trouble>,
 }
@@ -130,6 +133,7 @@ impl Delivery<'_> {
             let planning = tracing::info_span!("deliver.plan", batch.number = self.position.number);
             let planned = match load.instrument(planning).await? {
                 Load::Batch(planned) => planned,
+                Load::Nothing if self.turn().await? => continue,
                 Load::Nothing => return self.idle(succeeded).await,
                 Load::Unreadable(detail) => {
                     return self.stop(Trouble::BatchUnreadable, detail).await;
@@ -165,6 +169,10 @@ impl Delivery<'_> {
                 return Ok(ran);
             }
             succeeded = Some(false);
+            if !self.live {
+                // What live polling has brought meanwhile goes first.
+                self.turn().await?;
+            }
             if begun.elapsed() >= TIME || self.context.stop.is_cancelled() {
                 return Ok(Ran {
                     outcome: Outcome::Done {
@@ -174,6 +182,16 @@ impl Delivery<'_> {
                 });
             }
         }
+    }
+
+    /// Looks whose turn it is; whether that is another log than the present one.
+    async fn turn(&mut self) -> Result<bool, StoreError> {
+        let route = RouteId(self.lease.subject);
+        let store = &self.context.worker.store;
+        let (position, live) = store.next_position(self.tenant, route).await?;
+        let another = position.log() != self.position.log();
+        (self.position, self.live) = (position, live);
+        Ok(another)
     }
 
     /// A route that has stopped tries with as many events as stopped it: what the destination takes

@@ -21,9 +21,9 @@ use store::{BudgetKey, Log, PollContext, StoreError};
 
 use crate::budget::Budget;
 use crate::context::{Context, Ran, backoff_for};
-use query::Query;
-use trouble::Handled;
-pub(crate) use trouble::failure_of_credential;
+pub(crate) use page::{count_unreadable, date_of, lines_of};
+pub(crate) use query::{Query, limit_after};
+pub(crate) use trouble::{Handled, failure_of_credential, of_page as failure_of_page};
 
 /// One poll of one source.
 struct Poll<'a> {
@@ -116,7 +116,7 @@ impl Poll<'_> {
         }
         self.restart_if_the_query_changed().await?;
         self.go_on_where_okta_begins().await?;
-        let mut limit = query::limit_after(self.about.log.malformed);
+        let mut limit = limit_after(self.about.log.malformed);
         loop {
             let (end, asked_for) = self.read_pages(limit).await?;
             match end {
@@ -257,7 +257,7 @@ impl Poll<'_> {
         salvage: Option<okta::Salvage>,
     ) -> Result<bool, StoreError> {
         let (context, lease, log) = (self.context, self.lease, &self.about.log);
-        let waited = page::count_unreadable(context, lease, log).await?;
+        let waited = count_unreadable(context, lease, log).await?;
         let Some(salvage) = salvage.filter(|_| waited) else {
             return Ok(false);
         };

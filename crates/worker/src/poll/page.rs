@@ -23,24 +23,9 @@ pub(super) async fn append(
     log: &Log,
     page: &Page,
     cursor_query: &str,
-    now: DateTime<Utc>,
+    at_head: bool,
 ) -> Result<Appended, StoreError> {
-    let mut ndjson = Vec::new();
-    page.events.write_ndjson(0..page.events.len(), &mut ndjson);
-    let mut end = 0;
-    let events: Vec<EventId> = page
-        .events
-        .iter()
-        .map(|event| {
-            end += event.raw().len() + 1;
-            EventId {
-                identity: event.identity(),
-                content: event.content(),
-                published: event.published(),
-                end,
-            }
-        })
-        .collect();
+    let (ndjson, events) = lines_of(page);
     // Without a next link: an empty page leaves the position as it was, one with events leaves none.
     let kept = if page.events.is_empty() {
         log.cursor.as_deref()
@@ -53,20 +38,44 @@ pub(super) async fn append(
         log,
         ndjson: &ndjson,
         events: &events,
-        // The header has whole seconds; what happened in its second is not ahead of it.
-        date: page.date.map_or(now, |date| date + SECOND),
+        date: date_of(page, context.wall.now()),
         cursor: page
             .next
             .as_ref()
             .map(model::cursor::Cursor::as_str)
             .or(kept),
         cursor_query,
+        at_head,
     };
     context.worker.store.append_page(&new).await
 }
 
+/// The events of a page, one per line, and what the store needs to know of each.
+pub(crate) fn lines_of(page: &Page) -> (Vec<u8>, Vec<EventId>) {
+    let mut ndjson = Vec::new();
+    page.events.write_ndjson(0..page.events.len(), &mut ndjson);
+    let mut end = 0;
+    let events = page.events.iter().map(|event| {
+        end += event.raw().len() + 1;
+        EventId {
+            identity: event.identity(),
+            content: event.content(),
+            published: event.published(),
+            end,
+        }
+    });
+    let events = events.collect();
+    (ndjson, events)
+}
+
+/// The server's clock at the answer, else ours. The header has whole seconds; what happened in its
+/// second is not ahead of it.
+pub(crate) fn date_of(page: &Page, now: DateTime<Utc>) -> DateTime<Utc> {
+    page.date.map_or(now, |date| date + SECOND)
+}
+
 /// Counts an unreadable answer; whether there were enough of them for long enough.
-pub(super) async fn count_unreadable(
+pub(crate) async fn count_unreadable(
     context: &Context,
     lease: &Lease,
     log: &Log,

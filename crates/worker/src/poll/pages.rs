@@ -57,10 +57,11 @@ impl Poll<'_> {
                     cursor_query: Some(self.query.key().to_owned()),
                     ..self.about.log.clone()
                 };
-                let (appended, next) = tokio::join!(self.append(&page), self.fetch(&ahead, limit));
+                let (appended, next) =
+                    tokio::join!(self.append(&page, at_head), self.fetch(&ahead, limit));
                 (appended?, Some(next))
             } else {
-                (self.append(&page).await?, None)
+                (self.append(&page, at_head).await?, None)
             };
             let stored = appended.stored;
             self.stored(appended);
@@ -98,14 +99,20 @@ impl Poll<'_> {
         })
     }
 
-    async fn append(&self, page: &Page) -> Result<Appended, StoreError> {
-        let now = self.context.wall.now();
+    async fn append(&self, page: &Page, at_head: bool) -> Result<Appended, StoreError> {
         let (context, lease) = (self.context, self.lease);
         let span = tracing::info_span!(
             "store.append_page",
             batch.number = self.about.log.next_number
         );
-        let append = page::append(context, lease, &self.about.log, page, self.query.key(), now);
+        let append = page::append(
+            context,
+            lease,
+            &self.about.log,
+            page,
+            self.query.key(),
+            at_head,
+        );
         append.instrument(span).await
     }
 

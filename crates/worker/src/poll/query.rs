@@ -2,11 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use model::cursor::Cursor;
+use model::range::KEPT;
 use okta::PageRequest;
 use store::{Log, Source};
-
-/// Okta keeps events for this long; an older `since` may be refused.
-const KEPT: TimeDelta = TimeDelta::days(90);
 
 /// What Okta no longer has of what is wanted.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,14 +40,14 @@ const OVERLAP: TimeDelta = TimeDelta::minutes(10);
 
 /// The query of a source, as far as a cursor is bound to it.
 #[derive(Debug)]
-pub(super) struct Query {
+pub(crate) struct Query {
     filter: Option<String>,
     keywords: Option<String>,
     key: String,
 }
 
 impl Query {
-    pub(super) fn of(source: &Source) -> Self {
+    pub(crate) fn of(source: &Source) -> Self {
         let key = serde_json::json!({ "filter": source.filter, "q": source.keywords }).to_string();
         Self {
             filter: source.filter.clone(),
@@ -59,8 +57,23 @@ impl Query {
     }
 
     /// The same for equal queries.
-    pub(super) fn key(&self) -> &str {
+    pub(crate) fn key(&self) -> &str {
         &self.key
+    }
+
+    /// The request for a past range, by `published`.
+    pub(crate) fn bounded(
+        &self,
+        (since, until): (DateTime<Utc>, DateTime<Utc>),
+        limit: u32,
+    ) -> PageRequest {
+        PageRequest::Bounded {
+            since,
+            until,
+            filter: self.filter.clone(),
+            q: self.keywords.clone(),
+            limit,
+        }
     }
 
     /// The request at the position of a log.
@@ -102,7 +115,7 @@ fn since(
 
 /// How many events to ask for after so many unreadable answers at one position: fewer and fewer, so
 /// that in the end one bad event stands alone.
-pub(super) fn limit_after(malformed: i32) -> u32 {
+pub(crate) fn limit_after(malformed: i32) -> u32 {
     match malformed {
         ..=0 => okta::MAX_LIMIT,
         1 => 100,

@@ -9,7 +9,7 @@ use crate::context::readable;
 
 /// What to do next.
 #[derive(Debug)]
-pub(super) enum Handled {
+pub(crate) enum Handled {
     /// The poll is at its end.
     End,
     /// There is more, but it is somebody else's turn.
@@ -37,7 +37,7 @@ pub(super) enum Handled {
 }
 
 /// The meaning of a failed page request.
-pub(super) fn of_page(failure: &Failure, limit: u32, short: Duration) -> Handled {
+pub(crate) fn of_page(failure: &Failure, limit: u32, short: Duration) -> Handled {
     let detail = detail(failure);
     match &failure.error {
         OktaError::RateLimited { resets_in } | OktaError::TokenRateLimited { resets_in } => {

@@ -73,6 +73,12 @@ impl Running {
         self.stop.cancel();
     }
 
+    /// Ends it in the middle of whatever it does.
+    pub(crate) async fn kill(self) {
+        self.task.abort();
+        self.task.await.expect_err("it was aborted");
+    }
+
     /// Drains it.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
@@ -234,6 +240,7 @@ impl House {
             start: Some(Start::Earliest),
             filter: None,
             keywords: None,
+            verify: model::range::Verify::Off,
             destinations: destinations.to_vec(),
             trace_context: None,
         };

@@ -8,6 +8,8 @@ mod answers;
 #[cfg(test)]
 mod away;
 #[cfg(test)]
+mod backfill;
+#[cfg(test)]
 mod budget;
 #[cfg(test)]
 mod care;
@@ -49,3 +51,5 @@ mod slow;
 mod smoke;
 #[cfg(test)]
 mod tail;
+#[cfg(test)]
+mod verify;

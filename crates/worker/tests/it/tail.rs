@@ -154,7 +154,7 @@ async fn the_next_page_is_asked_for_before_the_commit_and_void_if_that_fails() {
     // Whoever holds the job's row holds up the commit of the page.
     let holder = testkit::postgres::connect(&house.url).await;
     let row = format!(
-        "SELECT FROM job_schedule s JOIN jobs j ON j.id = s.job_id WHERE j.subject_id = '{}' FOR UPDATE OF s",
+        "SELECT FROM job_schedule s JOIN jobs j ON j.id = s.job_id WHERE j.kind = 1 AND j.subject_id = '{}' FOR UPDATE OF s",
         scene.source.0
     );
     // The first answer of a window is waited for, so the lock comes after the claim.
@@ -183,7 +183,7 @@ async fn the_next_page_is_asked_for_before_the_commit_and_void_if_that_fails() {
     // Somebody else gets the job.
     let steal = format!(
         "UPDATE job_schedule s SET epoch = epoch + 1, owner = NULL, paused = true, run_at = 'infinity' \
-         FROM jobs j WHERE j.id = s.job_id AND j.subject_id = '{}'",
+         FROM jobs j WHERE j.id = s.job_id AND j.kind = 1 AND j.subject_id = '{}'",
         scene.source.0
     );
     holder
