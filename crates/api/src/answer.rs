@@ -31,6 +31,13 @@ pub(crate) fn accepted(view: impl Serialize) -> HttpResponse {
     HttpResponse::Accepted().json(view)
 }
 
+/// Something that will happen soon, and where to look at it.
+pub(crate) fn accepted_at(location: &str, view: impl Serialize) -> HttpResponse {
+    HttpResponse::Accepted()
+        .insert_header((header::LOCATION, location))
+        .json(view)
+}
+
 /// Gone.
 pub(crate) fn deleted() -> HttpResponse {
     HttpResponse::NoContent().finish()

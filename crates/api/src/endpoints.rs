@@ -3,7 +3,8 @@
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::handlers::{
-    api_keys, credential_tests, credentials, destinations, jobs, routes, service, sources,
+    api_keys, backfills, credential_tests, credentials, destinations, jobs, routes, service,
+    sources,
 };
 
 /// Registers every endpoint.
@@ -26,6 +27,10 @@ pub(crate) fn all(config: &mut ServiceConfig<'_>) {
         .service(sources::resume::resume_source)
         .service(sources::status::get_source_status)
         .service(sources::ledger::list_ledger_hours)
+        .service(backfills::create::create_backfill)
+        .service(backfills::list::list_backfills)
+        .service(backfills::get::get_backfill)
+        .service(backfills::cancel::cancel_backfill)
         .service(destinations::create::create_destination)
         .service(destinations::list::list_destinations)
         .service(destinations::get::get_destination)

@@ -30,6 +30,7 @@ pub use v30::openapi_v30_json;
     tags(
         (name = "credentials", description = "The right to read an Okta org"),
         (name = "sources", description = "Okta System Logs that are polled"),
+        (name = "backfills", description = "Past ranges that are read from Okta again"),
         (name = "destinations", description = "Where events go"),
         (name = "routes", description = "One source to one destination, with a position of its own"),
         (name = "jobs", description = "The work behind it all"),

@@ -37,6 +37,7 @@ pub(crate) enum Kind {
     UndeliveredEvents,
     ForeignOrg,
     SourcePaused,
+    TooManyBackfills,
     VersionChanged,
     BodyTooLarge,
     UnsupportedMediaType,
@@ -101,6 +102,11 @@ impl Kind {
                 "The credential belongs to another Okta org",
             ),
             Self::SourcePaused => (S::CONFLICT, "source_paused", "The source is paused"),
+            Self::TooManyBackfills => (
+                S::CONFLICT,
+                "too_many_backfills",
+                "Enough backfills are under way",
+            ),
             Self::VersionChanged => (
                 S::PRECONDITION_FAILED,
                 "version_changed",
@@ -346,6 +352,10 @@ impl From<Conflict> for Problem {
             Conflict::Undelivered(_) => (
                 Kind::UndeliveredEvents,
                 "wait until they are, or add discard=true to throw them away",
+            ),
+            Conflict::TooManyBackfills(_) => (
+                Kind::TooManyBackfills,
+                "wait until one is done, or cancel one",
             ),
             Conflict::VersionChanged(_) => {
                 (Kind::VersionChanged, "read it again and repeat the change")

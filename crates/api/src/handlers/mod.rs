@@ -1,6 +1,7 @@
 //! The endpoints, one file each.
 
 pub(crate) mod api_keys;
+pub(crate) mod backfills;
 pub(crate) mod check;
 pub(crate) mod credential_tests;
 pub(crate) mod credentials;

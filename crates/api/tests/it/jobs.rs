@@ -11,7 +11,8 @@ async fn jobs_are_listed_with_when_and_what() {
     let jobs = api.get("/v1/jobs").await.expect(200);
     let jobs = jobs["items"].as_array().unwrap();
     let of = |kind: &str| jobs.iter().find(|job| job["kind"] == kind).unwrap().clone();
-    assert_eq!(jobs.len(), 3, "{jobs:?}");
+    assert_eq!(jobs.len(), 4, "{jobs:?}");
+    assert_eq!(of("verify")["subject_id"], json!(source));
     let poll = of("poll");
     assert_eq!(
         (&poll["subject_id"], &poll["paused"]),

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod api_keys;
 #[cfg(test)]
+mod backfills;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod bodies;

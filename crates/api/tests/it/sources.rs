@@ -244,7 +244,8 @@ async fn the_ledger_is_read_newest_hour_first() {
     assert_eq!(
         page["items"][1],
         json!({"hour": "2026-01-01T02:00:00Z", "stored": 12, "late": 1, "duplicate": 2, "reread": 3, "changed": 0,
-            "gap": true, "delivered": 5, "dead": 6, "given_up": 7})
+            "gap": true, "delivered": 5, "dead": 6, "given_up": 7, "verdict": "gap", "not_verified_because": "not_at_head",
+            "verified_at": null, "verified_events": null, "found_by_verify": 0, "missing": 0, "restored": 0, "not_shown": 0})
     );
     let cursor = page["next_cursor"].as_str().unwrap();
     let rest = api

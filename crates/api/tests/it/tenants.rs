@@ -13,6 +13,11 @@ async fn things_of_another_tenant_are_not_there() {
         .as_str()
         .unwrap()
         .to_owned();
+    let range = json!({"since": "2020-01-01T00:00:00Z", "until": "2100-01-01T00:00:00Z"});
+    let backfill = api
+        .post(&format!("/v1/sources/{source}/backfills"), range)
+        .await;
+    let backfill = backfill.expect(202)["id"].as_str().unwrap().to_owned();
     let other = api.other_tenant().await;
     let document = api.get("/openapi.json").await.expect(200);
     let mut count = 0;
@@ -24,6 +29,7 @@ async fn things_of_another_tenant_are_not_there() {
             .replace("{source_id}", &source)
             .replace("{destination_id}", &destination)
             .replace("{route_id}", &route)
+            .replace("{backfill_id}", &backfill)
             .replace("{credential_id}", &credential);
         assert!(!path.contains('{'), "{path}");
         for method in item.as_object().unwrap().keys() {

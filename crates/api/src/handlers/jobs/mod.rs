@@ -15,10 +15,10 @@ pub(crate) struct JobView {
     /// The number of the job, as text: it may grow beyond what JavaScript counts exactly
     #[schema(examples("42"))]
     id: String,
-    /// What it does: `poll`, `deliver` or `check_credential`; the set may grow
+    /// What it does: `poll`, `deliver`, `check_credential`, `backfill` or `verify`; the set may grow
     #[schema(examples("poll"))]
     kind: String,
-    /// To what: the id of a source, route or credential
+    /// To what: the id of a source, route, credential or backfill
     subject_id: Uuid,
     /// When it was or is to begin
     due_at: DateTime<Utc>,

@@ -2,12 +2,13 @@
 
 use actix_web::{HttpResponse, post, web};
 use model::ids::{CredentialId, DestinationId};
+use model::range::Verify;
 use model::source::{RefreshFrequency, Start, Timezone};
 use store::{CredentialChoice, NewSource, Resource, StoreError};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{MAX_QUERY, SourceView};
+use super::{MAX_QUERY, SourceView, VerifyFrequency};
 use crate::answer::created;
 use crate::auth::{Caller, Operator};
 use crate::body::Body;
@@ -52,6 +53,10 @@ pub(crate) struct SourceCreate {
     /// Okta's keywords
     #[schema(nullable = false, min_length = 1, max_length = 2000)]
     q: Option<String>,
+    /// How often to compare what is stored with Okta, event by event; at most a quarter of the rate limit is
+    /// used for it
+    #[schema(nullable = false, default = "daily")]
+    verify: Option<VerifyFrequency>,
 }
 
 /// Create a source
@@ -93,6 +98,7 @@ pub(crate) async fn create_source(
     let start = fields.parsed("start", "invalid_start", str::parse::<Start>);
     let filter = fields.text("filter", MAX_QUERY);
     let keywords = fields.text("q", MAX_QUERY);
+    let verify = fields.parsed("verify", "invalid_value", str::parse::<Verify>);
     let new = fields.finish(|| {
         Some(NewSource {
             display_name,
@@ -102,6 +108,7 @@ pub(crate) async fn create_source(
             start,
             filter,
             keywords,
+            verify: verify.unwrap_or_default(),
             destinations: destinations.into_iter().map(DestinationId).collect(),
             trace_context: cause.map(|Cause(trace)| trace.to_string()),
         })

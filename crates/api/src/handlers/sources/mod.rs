@@ -20,6 +20,19 @@ use uuid::Uuid;
 /// Characters in Okta's `filter` and `q`.
 const MAX_QUERY: usize = 2000;
 
+/// How often what is stored is compared with Okta
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "documents what is read as a word")]
+pub(crate) enum VerifyFrequency {
+    /// Never: hours stay unverified
+    Off,
+    /// Every hour
+    Hourly,
+    /// Once a day
+    Daily,
+}
+
 /// A source
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Source)]
@@ -45,6 +58,9 @@ pub(crate) struct SourceView {
     /// Okta's keywords
     #[schema(required)]
     q: Option<String>,
+    /// How often what is stored is compared with Okta: `off`, `hourly` or `daily`; the set may grow
+    #[schema(examples("daily"))]
+    verify: String,
     /// False while it is paused
     enabled: bool,
     /// Okta's id of the org it reads, for good; null until the first contact
@@ -69,6 +85,7 @@ impl From<Source> for SourceView {
             start_at: row.start_at,
             filter: row.filter,
             q: row.keywords,
+            verify: row.verify,
             enabled: row.enabled,
             org_id: row.org_id,
             version: row.version,

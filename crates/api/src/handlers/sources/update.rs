@@ -2,12 +2,13 @@
 
 use actix_web::{HttpResponse, patch, web};
 use model::ids::{CredentialId, SourceId};
+use model::range::Verify;
 use model::source::{RefreshFrequency, Timezone};
 use store::{Resource, SourceChange, StoreError};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{MAX_QUERY, SourceView};
+use super::{MAX_QUERY, SourceView, VerifyFrequency};
 use crate::answer::versioned;
 use crate::auth::Operator;
 use crate::body::Body;
@@ -39,6 +40,9 @@ pub(crate) struct SourcePatch {
     /// Okta's keywords; null: none
     #[schema(min_length = 1, max_length = 2000)]
     q: Option<String>,
+    /// How often to compare what is stored with Okta, event by event
+    #[schema(nullable = false)]
+    verify: Option<VerifyFrequency>,
 }
 
 /// Change a source
@@ -76,6 +80,7 @@ pub(crate) async fn update_source(
     );
     let filter = fields.clearable_text("filter", MAX_QUERY);
     let keywords = fields.clearable_text("q", MAX_QUERY);
+    let verify = fields.parsed("verify", "invalid_value", str::parse::<Verify>);
     let change = fields.finish(|| {
         Some(SourceChange {
             display_name,
@@ -84,6 +89,7 @@ pub(crate) async fn update_source(
             refresh,
             filter,
             keywords,
+            verify,
         })
     })?;
     let current = async { Ok(state.store.source(caller.tenant, id).await?.version) };
