@@ -63,6 +63,7 @@ async fn of_database(client: &Client) -> Columns {
             "int2" => "Int2",
             "int4" => "Int4",
             "int8" => "Int8",
+            "float4" => "Float4",
             "date" => "Date",
             "jsonb" => "Jsonb",
             "timestamptz" => "Timestamptz",

@@ -68,7 +68,7 @@ async fn one_call_makes_credential_source_log_jobs_and_routes() {
             .await
             .unwrap()
             .len(),
-        4
+        5
     );
 }
 

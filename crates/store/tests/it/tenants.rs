@@ -149,7 +149,7 @@ async fn lists_are_of_one_tenant() {
     assert_eq!(store.pending_events(me, rid).await.unwrap(), 0);
     assert_eq!(store.list_sources(me, None, 9).await.unwrap().len(), 1);
     assert_eq!(store.list_credentials(me, None, 9).await.unwrap().len(), 1);
-    assert_eq!(store.list_jobs(me, 0, 9).await.unwrap().len(), 2);
+    assert_eq!(store.list_jobs(me, 0, 9).await.unwrap().len(), 3);
     // And theirs are full.
     assert_eq!(
         theirs
