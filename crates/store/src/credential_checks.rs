@@ -109,9 +109,10 @@ impl Store {
     }
 
     /// Notes that Okta refused a secret, or that its domain is no org: `rejected`, or `expired` if it was
-    /// not used for too long; its slow probe starts. If a new secret is being tested, that one is taken
-    /// instead: it cannot be worse. A secret that has been replaced meanwhile is not judged; returns
-    /// whether it was.
+    /// not used for too long; its slow probe starts. A new secret beside it is tested at once, for its
+    /// sources wait for one that works; until then the refused one is kept, because a refusal may be about
+    /// the network or the owner. A secret that has been replaced meanwhile is not judged; returns whether
+    /// it was.
     pub async fn credential_refused(
         &self,
         tenant: TenantId,
@@ -124,10 +125,6 @@ impl Store {
         self.tx(async |conn| {
             if lock_seen(conn, seen).await?.is_none() {
                 return Ok(false);
-            }
-            if rotations::take(conn, tenant, id, None).await? {
-                renew(conn, tenant, id).await?;
-                return Ok(true);
             }
             // One refusal means many things; what it had done before tells some apart.
             sql_query(
@@ -148,8 +145,13 @@ impl Store {
             .bind::<Text, _>(Trouble::TokenRevoked.code())
             .execute(conn)
             .await?;
+            let after = if rotations::testing(conn, tenant, id).await? {
+                Duration::ZERO
+            } else {
+                probe_after
+            };
             // A care that is running (perhaps of the secret before) runs once more and sees this.
-            jobs::plan(conn, tenant, JobKind::CheckCredential, id.0, probe_after).await?;
+            jobs::plan(conn, tenant, JobKind::CheckCredential, id.0, after).await?;
             Ok(true)
         })
         .await

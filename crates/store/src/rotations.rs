@@ -1,8 +1,8 @@
 //! Rotations: a new secret beside the present one until Okta has accepted it.
 //!
-//! The new secret is sealed for its own version, so taking it is a copy. It is taken in one transaction,
-//! when it was accepted or when the present one is of no use any more; a crash before that leaves it to be
-//! tested again. Of a refused one only the reason stays.
+//! The new secret is sealed for its own version, so taking it is a copy. It is taken in one transaction
+//! and only when it was accepted, whatever Okta says about the present one; a crash before that leaves it
+//! to be tested again. Of a refused one only the reason stays.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -132,15 +132,15 @@ pub(crate) async fn next_version(
 
 /// Makes the secret that is being tested the present one; `false`: there is none, or not of this
 /// version. The caller holds the credential's row and says what state it has from then on.
-pub(crate) async fn take(
+async fn take(
     conn: &mut AsyncPgConnection,
     tenant: TenantId,
     id: CredentialId,
-    version: Option<i32>,
+    version: i32,
 ) -> Result<bool, StoreError> {
     let taken = sql_query(
         "WITH next AS (DELETE FROM credential_rotations WHERE tenant_id = $1 AND credential_id = $2 AND state = 'testing' \
-            AND ($3 IS NULL OR secret_version = $3) RETURNING *) \
+            AND secret_version = $3 RETURNING *) \
          UPDATE credentials c SET origin = n.origin, kind = n.kind, client_id = n.client_id, key_id = n.key_id, \
             algorithm = n.algorithm, fingerprint = n.fingerprint, secret_version = n.secret_version, seal_kek = n.seal_kek, \
             seal_dek = n.seal_dek, seal_body = n.seal_body, secret_set_at = collector_now(), last_used_at = NULL, \
@@ -150,10 +150,26 @@ pub(crate) async fn take(
     )
     .bind::<SqlUuid, _>(tenant.0)
     .bind::<SqlUuid, _>(id.0)
-    .bind::<Nullable<Integer>, _>(version)
+    .bind::<Integer, _>(version)
     .execute(conn)
     .await?;
     Ok(taken == 1)
+}
+
+/// Whether a new secret waits for its test.
+pub(crate) async fn testing(
+    conn: &mut AsyncPgConnection,
+    tenant: TenantId,
+    id: CredentialId,
+) -> Result<bool, StoreError> {
+    let waiting = sql_query(
+        "SELECT 1 FROM credential_rotations WHERE tenant_id = $1 AND credential_id = $2 AND state = 'testing'",
+    )
+    .bind::<SqlUuid, _>(tenant.0)
+    .bind::<SqlUuid, _>(id.0)
+    .execute(conn)
+    .await?;
+    Ok(waiting == 1)
 }
 
 /// Forgets a rotation, because its secret is no longer wanted.
@@ -235,7 +251,7 @@ impl Store {
         let (tenant, id) = (TenantId(next.tenant_id), CredentialId(next.id));
         self.tx(async |conn| {
             let before = credentials::lock(conn, tenant, id).await?;
-            if !take(conn, tenant, id, Some(next.secret_version)).await? {
+            if !take(conn, tenant, id, next.secret_version).await? {
                 return Ok(false);
             }
             credential_checks::accept(conn, tenant, id, Some(org_id)).await?;

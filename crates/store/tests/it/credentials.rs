@@ -88,11 +88,11 @@ async fn a_new_token_or_domain_starts_afresh_and_a_new_name_does_not() {
     );
     let now = seen(&house, &credential).await;
     assert!(refuse(&house, &now).await);
-    let replaced = seen(&house, &credential).await;
+    let replaced = change(new_token("00newer")).await;
     assert_eq!(
         (replaced.state(), replaced.secret_version),
-        (CredentialState::Unverified, 2),
-        "and is taken when the present one dies"
+        (CredentialState::Unverified, 3),
+        "and one that does not work is replaced at once"
     );
     assert_eq!(
         (replaced.org_id.as_deref(), replaced.expires_at),

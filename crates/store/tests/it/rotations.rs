@@ -2,11 +2,12 @@
 
 use model::credential::{CredentialState, Secret};
 use model::ids::CredentialId;
+use model::job::JobKind;
 use model::status::Trouble;
 use secrecy::ExposeSecret;
 use store::{Ageing, Credential};
 
-use crate::common::{DAY, HOUR, House, house_of};
+use crate::common::{DAY, HOUR, House, failed, house_of};
 use crate::credentials::{id, new_token};
 
 async fn seen(house: &House, credential: &Credential) -> Credential {
@@ -146,4 +147,38 @@ async fn a_token_that_is_not_used_ages_step_by_step() {
             dead.state_at
         )
     );
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_present_secret_does_not_take_an_untested_one() {
+    let house = House::new().await;
+    let credential = accepted(&house).await;
+    let before = token(&house, &credential).await;
+    rotate(&house, &credential, "00next").await;
+    let lease = house
+        .lease(1, JobKind::CheckCredential, credential.id)
+        .await;
+    assert!(
+        house.end(&lease, failed(HOUR)).await,
+        "it could not be tested"
+    );
+
+    let refused = house.store.credential_refused(
+        house.tenant,
+        &credential,
+        Trouble::PermissionMissing,
+        "403",
+        HOUR,
+    );
+    assert!(refused.await.unwrap());
+
+    let now = seen(&house, &credential).await;
+    assert_eq!(
+        (now.state(), now.secret_version),
+        (CredentialState::Rejected, credential.secret_version)
+    );
+    assert_eq!(token(&house, &credential).await, before);
+    let next = house.store.open_rotation(&now).await.unwrap();
+    assert!(next.is_some(), "it is still to be tested");
+    assert!(house.is_due(JobKind::CheckCredential, credential.id).await);
 }
