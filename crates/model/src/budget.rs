@@ -33,6 +33,9 @@ const LENGTH: f64 = 60.0;
 /// A block that is not used by then is drawn anew, with what has been heard since.
 const FRESH: Duration = Duration::from_secs(5);
 
+/// Of a window that strangers use too, so many requests of ours are spread over it.
+const LOOKS: u32 = 4;
+
 /// Nobody has heard what is left for so long: strangers may have used the rest.
 const STALE: TimeDelta = TimeDelta::seconds(5);
 
@@ -185,6 +188,19 @@ fn ours(limit: u32, remaining: u32, share: f64) -> u32 {
     remaining.saturating_sub(reserve)
 }
 
+fn seconds(from: DateTime<Utc>, until: DateTime<Utc>) -> f64 {
+    (until - from).as_seconds_f64().max(0.0)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "requests of one window"
+)]
+fn whole(count: f64) -> u32 {
+    count as u32
+}
+
 impl Heard {
     /// Requests of ours that are left by this answer alone.
     pub fn left(&self, share: f64) -> u32 {
@@ -195,27 +211,79 @@ impl Heard {
 impl Window {
     /// Requests that may be drawn now.
     pub fn left(&self, now: DateTime<Utc>, share: f64) -> u32 {
-        let remaining = self.remaining.saturating_sub(self.unheard(now));
-        let left = ours(self.limit, remaining, share).saturating_sub(self.out);
-        // The last tenth only as long as somebody hears what strangers do.
-        if now - self.heard_at > STALE && left <= self.limit / 10 {
-            return 0;
+        let without = |strangers: u32| {
+            ours(self.limit, self.remaining.saturating_sub(strangers), share)
+                .saturating_sub(self.out)
+        };
+        if !self.shared() {
+            let left = without(0);
+            // Should strangers have come, the last tenth is theirs as long as nobody hears of them.
+            let stale = now - self.heard_at > STALE && left <= self.limit / 10;
+            return if stale { 0 } else { left };
         }
-        left
+        let planned = without(self.expected(self.ends_at)).saturating_sub(self.looks(now));
+        // Strangers that are new are guessed too high from a burst: somebody must look.
+        let unsure = self.strangers_before <= 0.0;
+        let look = unsure && self.is_old(now) && without(self.expected(now)) > 0;
+        planned.max(u32::from(look))
     }
 
-    /// What strangers may have used since the last answer, if they go on as they did.
-    fn unheard(&self, now: DateTime<Utc>) -> u32 {
-        let seconds = |from: DateTime<Utc>| (now - from).as_seconds_f64().max(0.0);
-        let now_and_then = f64::from(self.strangers) / seconds(self.begun_at).max(1.0);
-        let rate = now_and_then.max(f64::from(self.strangers_before));
+    /// Whether a part of the window has passed since the last answer.
+    fn is_old(&self, now: DateTime<Utc>) -> bool {
+        seconds(self.heard_at, now) * 5.0 > seconds(self.begun_at, self.ends_at)
+    }
+
+    /// Whether strangers use the token.
+    fn shared(&self) -> bool {
+        self.strangers > 0 || self.strangers_before > 0.0
+    }
+
+    /// What strangers use from the last answer until then, as in the window before or, if that is not
+    /// known, as in this one.
+    fn expected(&self, until: DateTime<Utc>) -> u32 {
+        let rate = if self.strangers_before > 0.0 {
+            f64::from(self.strangers_before)
+        } else {
+            self.found(1.0)
+        };
+        whole((rate * seconds(self.heard_at, until)).round())
+    }
+
+    /// Strangers by the second in this window: one comes at the begin of its pause, and the last pause is
+    /// not over.
+    fn found(&self, least_seconds: f64) -> f64 {
+        let count = f64::from(self.strangers);
+        let heard = seconds(self.begun_at, self.heard_at).max(least_seconds);
+        count * count / (heard * (count + 1.0))
+    }
+
+    /// Requests kept for later in the window, so that somebody hears what strangers do.
+    fn looks(&self, now: DateTime<Utc>) -> u32 {
+        let length = seconds(self.begun_at, self.ends_at).max(1.0);
+        let looks = LOOKS.min(self.limit / 12);
+        whole(f64::from(looks) * seconds(now, self.ends_at) / length)
+    }
+
+    /// What strangers use by the second, by what was heard of this window and the one before.
+    fn strangers_a_second(&self) -> f32 {
+        let length = seconds(self.begun_at, self.ends_at).max(1.0);
+        let heard = seconds(self.begun_at, self.heard_at);
+        let before = f64::from(self.strangers_before);
+        let rate = if heard * 5.0 < length {
+            // A burst at the begin says little about the rest.
+            before.max(f64::from(self.strangers) / length)
+        } else if before > 0.0 {
+            f64::midpoint(before, self.found(1.0))
+        } else {
+            self.found(1.0)
+        };
         #[expect(
             clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "requests of one window"
+            reason = "few digits are enough to guess with"
         )]
-        let unheard = (rate * seconds(self.heard_at)).ceil() as u32;
-        unheard
+        let rate = rate as f32;
+        // Nobody any more.
+        if rate * 100.0 < 1.0 / 60.0 { 0.0 } else { rate }
     }
 
     /// Takes in what became of permits.
@@ -274,15 +342,6 @@ impl Window {
             // Each answer tells the end a little late, none too early.
             self.ends_at = self.ends_at.min(ends_at);
         }
-    }
-
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "few digits are enough to guess with"
-    )]
-    fn strangers_a_second(&self) -> f32 {
-        let seconds = (self.ends_at - self.begun_at).as_seconds_f64().max(1.0);
-        (f64::from(self.strangers) / seconds) as f32
     }
 
     /// Whether this window accounts for a refusal; if not, it is the org's own limit that is used up.
