@@ -218,7 +218,8 @@ impl Window {
         if !self.shared() {
             let left = without(0);
             // Should strangers have come, the last tenth is theirs as long as nobody hears of them.
-            let stale = now - self.heard_at > STALE && left <= self.limit / 10;
+            let last = allowed(self.limit, share) / 10;
+            let stale = now - self.heard_at > STALE && left <= last;
             return if stale { 0 } else { left };
         }
         let planned = without(self.expected(self.ends_at)).saturating_sub(self.looks(now));
@@ -311,7 +312,11 @@ impl Window {
         let resets_in = TimeDelta::from_std(heard.resets_in).unwrap_or(TimeDelta::minutes(1));
         let ends_at = now + resets_in + TimeDelta::seconds(GRAIN);
         let heard_at = now - TimeDelta::from_std(heard.ago).unwrap_or(TimeDelta::minutes(1));
-        if heard.reset > self.reset + GRAIN {
+        // Should a wrong clock have named a window of the far future, it is over by our own.
+        let over = now >= self.ends_at && heard.resets_in > Duration::ZERO;
+        let later = heard.reset > self.reset.saturating_add(GRAIN);
+        let earlier = heard.reset < self.reset.saturating_sub(GRAIN);
+        if later || (earlier && over) {
             // A window that begins long after the last one says nothing about the next.
             let follows = now - self.ends_at < TimeDelta::minutes(1);
             *self = Self {
@@ -335,7 +340,7 @@ impl Window {
                 live: 0,
                 verify: 0,
             };
-        } else if heard.reset >= self.reset - GRAIN {
+        } else if !earlier {
             self.limit = heard.limit;
             self.remaining = self.remaining.min(heard.remaining);
             self.heard_at = self.heard_at.max(heard_at);
@@ -350,7 +355,7 @@ impl Window {
         if !open || self.limit == 0 {
             return refusal.remaining == 0;
         }
-        let same = (refusal.reset - self.reset).abs() <= GRAIN;
+        let same = refusal.reset.abs_diff(self.reset) <= GRAIN.unsigned_abs();
         // Somebody else with the same token may have used some, hardly a quarter of all since the last answer.
         let known_left = self.remaining.saturating_sub(self.out);
         same && refusal.limit == self.limit

@@ -41,14 +41,14 @@ impl RateHeaders {
         }
     }
 
-    /// The window that the headers describe, if they do. A limit of 0 is no window: that is how Okta
-    /// marks its concurrency limit.
+    /// The window that the headers describe, if they do and can be believed. A limit of 0 is no window:
+    /// that is how Okta marks its concurrency limit.
     pub fn heard(&self) -> Option<Heard> {
         Some(Heard {
             limit: self.limit.filter(|limit| *limit > 0)?,
             remaining: self.remaining?,
             reset: self.reset_epoch?,
-            resets_in: self.resets_in()?.min(LONGEST_WINDOW),
+            resets_in: self.resets_in().filter(|wait| *wait <= LONGEST_WINDOW)?,
             ago: Duration::ZERO,
         })
     }
@@ -118,7 +118,9 @@ mod tests {
             date: DateTime::from_timestamp(1, 0),
             retry_after: None,
         };
-        assert_eq!(rate.heard().unwrap().resets_in, LONGEST_WINDOW);
+        assert_eq!(rate.heard(), None);
+        rate.reset_epoch = Some(60);
+        assert_eq!(rate.heard().unwrap().resets_in, Duration::from_secs(59));
         rate.limit = Some(0);
         assert_eq!(rate.heard(), None);
     }

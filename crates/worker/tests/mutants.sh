@@ -27,6 +27,6 @@ mutant() {
 
 survived=0
 mutant 'the overlap removed' crates/worker/src/poll/query.rs 'const OVERLAP: TimeDelta = TimeDelta::minutes(10);' 'const OVERLAP: TimeDelta = TimeDelta::zero();'
-mutant 'the dedupe removed' crates/store/src/page.rs 'let new = !contents.contains(&event.content);' 'let new = true;'
+mutant 'the dedupe removed' crates/store/src/intake.rs 'if contents.contains(&event.content) {' 'if false {'
 mutant 'the fallback removed' crates/worker/src/poll/trouble.rs 'OktaError::CursorRefused { .. } | OktaError::ForeignCursor { .. } => Handled::Restart,' 'OktaError::CursorRefused { .. } | OktaError::ForeignCursor { .. } => Handled::Retry(Trouble::OktaUnavailable, detail),'
 exit "$survived"

@@ -1,5 +1,5 @@
-//! The budget of a stored credential, one request at a time. A test that is broken off keeps its permit
-//! until the window ends.
+//! The budget of a stored credential, one request at a time. A request whose test is broken off counts as
+//! one without an answer.
 
 use std::time::Duration;
 
@@ -17,9 +17,43 @@ pub(crate) struct Budget<'a> {
     pub(crate) key: BudgetKey,
 }
 
+/// A drawn request, until somebody says what became of it.
+#[derive(Debug)]
+pub(super) struct Drawn {
+    store: Store,
+    key: BudgetKey,
+    share: f64,
+    window: i64,
+    settled: bool,
+}
+
+impl Drop for Drawn {
+    fn drop(&mut self) {
+        if self.settled {
+            return;
+        }
+        // It may be the first of a window, for which all pollers of the token wait.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let (store, key, share) = (self.store.clone(), self.key.clone(), self.share);
+        let lost = Report {
+            window: self.window,
+            used: 1,
+            unanswered: 1,
+            ..Report::default()
+        };
+        runtime.spawn(async move {
+            if let Err(error) = store.settle_requests(&key, share, &lost).await {
+                tracing::warn!(%error, "could not settle the request of a test that was broken off");
+            }
+        });
+    }
+}
+
 impl Budget<'_> {
-    /// Draws one request: its window, or how long there is none.
-    pub(super) async fn draw(&self, share: f64) -> Result<Result<i64, Duration>, StoreError> {
+    /// Draws one request, or says how long there is none.
+    pub(super) async fn draw(&self, share: f64) -> Result<Result<Drawn, Duration>, StoreError> {
         let draw = Draw {
             priority: Priority::Live,
             share,
@@ -29,7 +63,15 @@ impl Budget<'_> {
         loop {
             let nothing = Report::default();
             let wait = match self.store.draw_requests(&self.key, draw, &nothing).await? {
-                Grant::Go(block) => return Ok(Ok(block.window)),
+                Grant::Go(block) => {
+                    return Ok(Ok(Drawn {
+                        store: self.store.clone(),
+                        key: self.key.clone(),
+                        share,
+                        window: block.window,
+                        settled: false,
+                    }));
+                }
                 Grant::Wait(wait) => wait,
             };
             waited += wait;
@@ -43,8 +85,7 @@ impl Budget<'_> {
     /// Tells what became of it.
     pub(super) async fn settle(
         &self,
-        share: f64,
-        window: i64,
+        mut drawn: Drawn,
         answer: &Result<Page, Box<Failure>>,
     ) -> Result<(), StoreError> {
         let (rate, answered) = match answer {
@@ -63,12 +104,17 @@ impl Budget<'_> {
             said = None;
         }
         let report = Report {
-            window,
+            window: drawn.window,
             used: 1,
             unanswered: u32::from(!answered),
             returned: 0,
             heard: said,
         };
-        self.store.settle_requests(&self.key, share, &report).await
+        let settled = self
+            .store
+            .settle_requests(&self.key, drawn.share, &report)
+            .await;
+        drawn.settled = settled.is_ok();
+        settled
     }
 }

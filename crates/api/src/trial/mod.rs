@@ -194,10 +194,10 @@ impl Trial<'_> {
 
     /// One request to the log, if the budget allows it.
     async fn ask(&self, request: PageRequest) -> Result<Asked, StoreError> {
-        let mut window = 0;
+        let mut drawn = None;
         if let Some(budget) = &self.budget {
             match budget.draw(self.okta.share).await? {
-                Ok(drawn) => window = drawn,
+                Ok(request) => drawn = Some(request),
                 Err(wait) => return Ok(Asked::UsedUp(wait)),
             }
         }
@@ -207,8 +207,8 @@ impl Trial<'_> {
             .client
             .fetch_page(self.origin, &auth, &request)
             .await;
-        if let Some(budget) = &self.budget {
-            budget.settle(self.okta.share, window, &answer).await?;
+        if let (Some(budget), Some(drawn)) = (&self.budget, drawn) {
+            budget.settle(drawn, &answer).await?;
         }
         Ok(match answer {
             Ok(page) => Asked::Page(Box::new(page)),

@@ -177,6 +177,31 @@ fn what_strangers_use_unheard_is_reckoned_with() {
 }
 
 #[test]
+fn a_wrong_reset_is_forgotten_when_its_window_is_over_by_our_clock() {
+    let mut window = Window::default();
+    granted(&mut window, 0, &ask(Priority::Live));
+    let mut wrong = heard(60, 59, 0, 60);
+    wrong.reset *= 1000;
+    window.report(at(0), &used(0, wrong));
+    assert_eq!(granted(&mut window, 62_000, &ask(Priority::Live)), 1);
+    let right = heard(60, 59, 62_000, 60);
+    window.report(at(62_000), &used(window.reset, right));
+    assert_eq!((window.reset, window.remaining), (right.reset, 59));
+}
+
+#[test]
+fn a_small_share_is_not_taken_for_the_last_tenth() {
+    let mut window = Window::default();
+    granted(&mut window, 0, &ask(Priority::Live));
+    window.report(at(0), &used(0, heard(600, 599, 0, 60)));
+    let modest = Ask {
+        share: 0.1,
+        ..ask(Priority::Live)
+    };
+    assert!(granted(&mut window, 10_000, &modest) > 0);
+}
+
+#[test]
 fn an_unanswered_request_counts() {
     let mut window = open();
     assert_eq!(granted(&mut window, 200, &ask(Priority::Live)), 13);
@@ -226,7 +251,7 @@ fn who_is_less_urgent_waits_for_polls_and_leaves_what_they_need() {
     let none = ask(Priority::Backfill);
     assert_eq!(
         drained(&mut window, 50_000, &none),
-        14,
+        15,
         "nobody has heard for long what strangers do"
     );
 }

@@ -404,3 +404,41 @@ async fn a_route_made_later_gets_the_events_of_backfills_too() {
     assert_eq!(delivered, past.into_iter().collect());
     worker.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poll_waits_for_at_most_one_request_of_a_backfill() {
+    let house = House::with(|sim| sim.org.limits = RateLimits::half_of(400)).await;
+    house.past(100, 48);
+    let (source, _) = house.beginning_now("out.ndjson").await;
+    house.org().inject(Fault::ShortPage(1).until_cleared());
+    let worker = house.start();
+    let id = house.backfill(source, 49).await;
+    let bounded = |target: &str| target.contains("until=");
+    let asked = async |count: usize| {
+        wait::until("the backfill reads", PATIENCE, async || {
+            let requests = house.log_requests();
+            requests.iter().filter(|one| bounded(&one.target)).count() >= count
+        })
+        .await;
+    };
+    for round in 1..=5 {
+        asked(round * 8).await;
+        let before = house.log_requests().len();
+        let job = house.job(JobKind::Poll, source.0).await;
+        house.make_due(JobKind::Poll, source.0).await;
+        let due = house.log_requests().len();
+        house.rested(JobKind::Poll, source.0, job.epoch).await;
+        let requests = house.log_requests();
+        let live = requests.iter().skip(before);
+        let live = live.clone().position(|one| !bounded(&one.target));
+        let live = before + live.expect("the poll has asked");
+        // One may have been on its way when the poll became due.
+        assert!(
+            live.saturating_sub(due) <= 1,
+            "round {round}: {live} after {due}"
+        );
+    }
+    house.org().clear_faults();
+    house.until_backfill_is(id, "done").await;
+    worker.stop().await;
+}
