@@ -409,9 +409,9 @@ async fn a_route_made_later_gets_the_events_of_backfills_too() {
 async fn a_poll_waits_for_at_most_one_request_of_a_backfill() {
     let house = House::with(|sim| sim.org.limits = RateLimits::half_of(400)).await;
     house.past(100, 48);
+    let worker = house.start();
     let (source, _) = house.beginning_now("out.ndjson").await;
     house.org().inject(Fault::ShortPage(1).until_cleared());
-    let worker = house.start();
     let id = house.backfill(source, 49).await;
     let bounded = |target: &str| target.contains("until=");
     let asked = async |count: usize| {
