@@ -16,9 +16,11 @@ async fn windows_are_used_up_to_our_part_and_none_of_our_requests_is_refused() {
         database_url: database.url().to_owned(),
         windows: WINDOWS,
         seconds: 12,
+        org_limit: 180,
+        enough: 80,
         seed,
     };
     let outcome = tell(&plan).await;
-    let faults = outcome.faults(WINDOWS);
+    let faults = outcome.faults(&plan);
     assert!(faults.is_empty(), "seed {seed}:\n{outcome}\n{faults:#?}");
 }

@@ -12,6 +12,9 @@ pub(crate) struct Arguments {
     /// Seconds of a window; Okta's have 60.
     #[arg(long, default_value_t = 60)]
     seconds: u32,
+    /// Requests per window of the whole org.
+    #[arg(long, default_value_t = 120)]
+    org_limit: u32,
     /// Repeats the offsets of an earlier run.
     #[arg(long)]
     seed: Option<u64>,
@@ -30,12 +33,14 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         database_url: cluster.url("postgres"),
         windows: arguments.windows,
         seconds: arguments.seconds,
+        org_limit: arguments.org_limit,
+        enough: 95,
         seed,
     };
     let outcome = Box::pin(tell(&plan)).await;
     cluster.stop().await?;
     eprintln!("{outcome}");
-    let faults = outcome.faults(arguments.windows);
+    let faults = outcome.faults(&plan);
     for fault in &faults {
         eprintln!("BROKEN: {fault}");
     }
