@@ -151,7 +151,7 @@ impl Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "token window  ours others refused of {}", LIMIT)?;
+        writeln!(f, "token window  ours others refused of {LIMIT}")?;
         for (token, windows) in self.windows.iter().enumerate() {
             for (number, used) in windows.iter().enumerate() {
                 let whole = number > 0 && number + 1 < windows.len();
