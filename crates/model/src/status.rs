@@ -132,6 +132,10 @@ troubles! {
     ForeignOrg = "foreign_org", ActionNeeded,
         "the credential belongs to another Okta org than the one this source has been reading",
         "use a credential of the same org, or create a new source for the other org";
+    /// No answer about a new secret for a day.
+    NotTested = "not_tested", ActionNeeded,
+        "the new secret could not be tested for a day",
+        "check the domain that came with it and the network between the collector and Okta, then set it again";
     /// 400 on a first request.
     QueryRefused = "query_refused", ActionNeeded,
         "Okta refused the query of this source",

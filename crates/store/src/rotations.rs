@@ -2,11 +2,15 @@
 //!
 //! The new secret is sealed for its own version, so taking it is a copy. It is taken in one transaction
 //! and only when it was accepted, whatever Okta says about the present one; a crash before that leaves it
-//! to be tested again. Of a refused one only the reason stays.
+//! to be tested again. Of one that is refused or given up only the reason stays.
+
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Binary, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{
+    Array, Binary, Double, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid,
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use model::ids::{CredentialId, TenantId};
 use model::job::JobKind;
@@ -270,19 +274,45 @@ impl Store {
         trouble: Trouble,
         detail: &str,
     ) -> Result<(), StoreError> {
+        self.end_rotation(next, trouble, detail, None).await?;
+        Ok(())
+    }
+
+    /// Gives up a secret that could not be tested since `tested_for`: it is erased, the present one stays.
+    /// Beside one that does not work it is kept. Returns whether it was given up.
+    pub async fn rotation_untestable(
+        &self,
+        next: &Credential,
+        tested_for: Duration,
+        detail: &str,
+    ) -> Result<bool, StoreError> {
+        self.end_rotation(next, Trouble::NotTested, detail, Some(tested_for))
+            .await
+    }
+
+    async fn end_rotation(
+        &self,
+        next: &Credential,
+        trouble: Trouble,
+        detail: &str,
+        tested_for: Option<Duration>,
+    ) -> Result<bool, StoreError> {
         let mut conn = self.conn().await?;
-        sql_query(
-            "UPDATE credential_rotations SET state = 'refused', trouble = $4, detail = $5, state_at = collector_now(), \
+        let ended = sql_query(
+            "UPDATE credential_rotations r SET state = 'refused', trouble = $4, detail = $5, state_at = collector_now(), \
                 seal_kek = NULL, seal_dek = NULL, seal_body = NULL \
-             WHERE tenant_id = $1 AND credential_id = $2 AND secret_version = $3 AND state = 'testing'",
+             FROM credentials c WHERE c.tenant_id = r.tenant_id AND c.id = r.credential_id \
+               AND r.tenant_id = $1 AND r.credential_id = $2 AND r.secret_version = $3 AND r.state = 'testing' \
+               AND ($6 IS NULL OR (r.state_at <= collector_now() - make_interval(secs => $6) AND c.state NOT IN ('rejected', 'expired')))",
         )
         .bind::<SqlUuid, _>(next.tenant_id)
         .bind::<SqlUuid, _>(next.id)
         .bind::<Integer, _>(next.secret_version)
         .bind::<Text, _>(trouble.code())
         .bind::<Text, _>(detail)
+        .bind::<Nullable<Double>, _>(tested_for.map(|time| time.as_secs_f64()))
         .execute(&mut conn)
         .await?;
-        Ok(())
+        Ok(ended == 1)
     }
 }

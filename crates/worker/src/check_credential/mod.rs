@@ -25,6 +25,8 @@ use crate::poll::failure_of_credential;
 /// Between attempts that brought no answer.
 const FIRST_BACKOFF: Duration = Duration::from_secs(30);
 const LONGEST_BACKOFF: Duration = Duration::from_hours(1);
+/// A new secret beside one that works is given up if no test of it brought an answer for so long.
+const TESTED_FOR: Duration = Duration::from_hours(24);
 
 /// What came of asking Okta.
 enum Judged {
@@ -48,10 +50,21 @@ pub(crate) async fn run(context: &Context, lease: &Lease) -> Result<Ran, StoreEr
         lease,
         tenant,
     };
-    if let Some(outcome) = care.test_next().await? {
-        return Ok(outcome.into());
+    let again = care.test_next().await?;
+    let looked = care.look_after().await?;
+    Ok(again.map_or(looked, |again| earlier(again, looked)).into())
+}
+
+/// The test of a new secret and the care of the present one as one run, due when the first of them is.
+fn earlier(again: Outcome, looked: Outcome) -> Outcome {
+    let of = |outcome| match outcome {
+        Outcome::Done { next: wait } | Outcome::Snoozed { wait } | Outcome::Failed { wait } => wait,
+    };
+    let wait = of(again).min(of(looked));
+    match (again, looked) {
+        (Outcome::Failed { .. }, _) | (_, Outcome::Failed { .. }) => Outcome::Failed { wait },
+        _ => Outcome::Snoozed { wait },
     }
-    Ok(care.look_after().await?.into())
 }
 
 struct Care<'a> {
@@ -71,7 +84,7 @@ impl Care<'_> {
     }
 
     /// Tests the secret that is to replace the present one, if there is one. `Some`: it has to be tested
-    /// again.
+    /// again, and the present one needs its care meanwhile.
     async fn test_next(&self) -> Result<Option<Outcome>, StoreError> {
         let store = &self.context.worker.store;
         let present = self.open().await?.credential;
@@ -97,7 +110,10 @@ impl Care<'_> {
             }
             Judged::Unknown(detail) => {
                 tracing::warn!("the new secret could not be tested: {detail}");
-                return Ok(Some(self.failed()));
+                let given_up = store.rotation_untestable(&next.credential, TESTED_FOR, &detail);
+                if !given_up.await? {
+                    return Ok(Some(self.failed()));
+                }
             }
             Judged::Wait(wait) => return Ok(Some(Outcome::Snoozed { wait })),
         }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use model::credential::{CredentialState, Secret};
 use model::ids::CredentialId;
+use model::job::JobKind;
 use model::status::Trouble;
-use okta_sim::{AuthorizationKind, Fault, TokenState};
-use store::{Credential, NewCredential};
+use okta_sim::{AuthorizationKind, Fault, Sim, SimConfig, TokenState};
+use store::{Credential, CredentialChange, NewCredential};
 use testkit::wait;
 
 use crate::house::{House, PATIENCE, TOKEN, generated};
@@ -62,6 +63,60 @@ async fn a_token_of_a_paused_source_lives_on() {
         .unwrap();
     house.until_lines("out.ndjson", 10).await;
     worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_token_that_cannot_be_tested_does_not_keep_the_present_one_from_its_care() {
+    let house = House::new().await;
+    let credential = house.credential().await;
+    let worker = house.start();
+    house.time.advance(Duration::from_mins(11)).await;
+    idle(&house).await;
+    let used = shown(&house, credential).await.last_used_at;
+    house.park(JobKind::CheckCredential, credential.0).await;
+    house.time.advance(9 * DAY).await;
+    let mut config = SimConfig::with_token("00next");
+    config.clock = house.org().clock().clone();
+    let mistyped = Sim::start(config).await.unwrap();
+    mistyped.org().inject(Fault::Html(503).until_cleared());
+
+    let change = CredentialChange {
+        origin: Some(mistyped.url()),
+        secret: Some(Secret::Ssws("00next".into())),
+        ..CredentialChange::default()
+    };
+    let changed = house
+        .store
+        .update_credential(house.tenant, credential, change, None);
+    changed.await.unwrap();
+    house.store.notify_jobs().await.unwrap();
+    idle(&house).await;
+    let now = shown(&house, credential).await;
+    assert!(now.last_used_at > used, "the present one is used meanwhile");
+    let rotation = async || {
+        let found = house.store.rotations(house.tenant, &[credential.0]).await;
+        found.unwrap().pop().unwrap()
+    };
+    assert_eq!(rotation().await.state, "testing");
+
+    house.time.advance(DAY / 2).await;
+    idle(&house).await;
+    assert_eq!(rotation().await.state, "testing");
+    house.time.advance(DAY / 2 + Duration::from_hours(1)).await;
+    idle(&house).await;
+    let given_up = rotation().await;
+    assert_eq!(
+        (given_up.state.as_str(), given_up.trouble.as_deref()),
+        ("refused", Some("not_tested"))
+    );
+    assert!(given_up.detail.unwrap().contains("503"));
+
+    live(&house, 31).await;
+    worker.stop().await;
+    assert_eq!(
+        shown(&house, credential).await.state(),
+        CredentialState::Valid
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
