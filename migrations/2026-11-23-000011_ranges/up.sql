@@ -32,6 +32,8 @@ CREATE TABLE backfills (
     chunk_seconds integer NOT NULL DEFAULT 14400 CHECK (chunk_seconds > 0),
     duplicate bigint NOT NULL DEFAULT 0,
     changed bigint NOT NULL DEFAULT 0,
+    -- How much of the range grew older than Okta keeps events before it was read.
+    unread_seconds bigint NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL DEFAULT collector_now(),
     started_at timestamptz,
     finished_at timestamptz,

@@ -123,6 +123,41 @@ impl Store {
         .await
     }
 
+    /// Passes over what Okta no longer has: everything published before `oldest`. Returns from when on to
+    /// read; at the end of the range the backfill is done.
+    pub async fn pass_over(
+        &self,
+        fence: &Fence,
+        lease: Duration,
+        tenant: TenantId,
+        id: BackfillId,
+        oldest: DateTime<Utc>,
+    ) -> Result<DateTime<Utc>, StoreError> {
+        self.tx(async |conn| {
+            renew(conn, fence, lease).await?;
+            let backfill = backfills::get(conn, tenant, id).await?;
+            let to = oldest.min(backfill.until).max(backfill.done_through);
+            let unread = to - backfill.done_through;
+            sql_query(
+                "UPDATE backfills SET done_through = $3, chunk_until = NULL, unread_seconds = unread_seconds + $4 WHERE tenant_id = $1 AND id = $2",
+            )
+            .bind::<SqlUuid, _>(tenant.0)
+            .bind::<SqlUuid, _>(id.0)
+            .bind::<Timestamptz, _>(to)
+            .bind::<BigInt, _>(unread.num_seconds())
+            .execute(conn)
+            .await?;
+            if unread.num_seconds() > 0 {
+                tracing::warn!(since = %backfill.done_through, until = %to, "this part of a backfill is older than okta keeps events and stays unread");
+            }
+            if to >= backfill.until {
+                backfills::finish(conn, tenant, id, "done").await?;
+            }
+            Ok(to)
+        })
+        .await
+    }
+
     /// Changes how much the next chunk covers, after a request that was too much.
     pub async fn resize_chunk(
         &self,

@@ -67,6 +67,8 @@ pub struct Backfill {
     pub duplicate: i64,
     #[diesel(sql_type = BigInt)]
     pub changed: i64,
+    #[diesel(sql_type = BigInt)]
+    pub unread_seconds: i64,
     #[diesel(sql_type = Nullable<Text>)]
     trouble: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
@@ -101,7 +103,7 @@ impl Backfill {
         }
     }
 
-    /// How much of the range is read, by time, 0 to 1.
+    /// How much of the range is read or gone, by time, 0 to 1.
     pub fn fraction(&self) -> f64 {
         let ms = |from: DateTime<Utc>, to: DateTime<Utc>| {
             f64::from(u32::try_from((to - from).num_seconds().max(0)).unwrap_or(u32::MAX))
@@ -130,7 +132,7 @@ impl Backfill {
 }
 
 const VIEW: &str = "SELECT b.id, b.source_id, b.log_id, b.asked_since, b.asked_until, b.since, b.until, b.state, b.done_through, b.chunk_until, \
-    b.chunk_seconds, l.stored, b.duplicate, b.changed, l.trouble, l.trouble_detail, b.created_at, b.started_at, b.finished_at, collector_now() AS now \
+    b.chunk_seconds, l.stored, b.duplicate, b.changed, b.unread_seconds, l.trouble, l.trouble_detail, b.created_at, b.started_at, b.finished_at, collector_now() AS now \
     FROM backfills b JOIN logs l ON l.tenant_id = b.tenant_id AND l.id = b.log_id WHERE b.tenant_id = $1 ";
 
 pub(crate) async fn get(

@@ -67,8 +67,8 @@ diesel::table! {
         tenant_id -> Uuid, id -> Uuid, source_id -> Uuid, log_id -> Uuid, asked_since -> Timestamptz,
         asked_until -> Timestamptz, since -> Timestamptz, until -> Timestamptz, state -> Text,
         done_through -> Timestamptz, chunk_until -> Nullable<Timestamptz>, chunk_seconds -> Int4,
-        duplicate -> Int8, changed -> Int8, created_at -> Timestamptz, started_at -> Nullable<Timestamptz>,
-        finished_at -> Nullable<Timestamptz>,
+        duplicate -> Int8, changed -> Int8, unread_seconds -> Int8, created_at -> Timestamptz,
+        started_at -> Nullable<Timestamptz>, finished_at -> Nullable<Timestamptz>,
     }
 }
 

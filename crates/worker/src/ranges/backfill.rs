@@ -98,9 +98,10 @@ impl Run<'_> {
             self.drop_cursor().await?;
         }
         loop {
-            let Some((since, until)) = self.chunk() else {
-                return self.close().await;
-            };
+            if self.pass_over().await? {
+                return Ok(at_once());
+            }
+            let (since, until) = self.chunk();
             let cursor = self.log.cursor.as_deref();
             let request = self.reader.request((since, until), cursor, self.limit);
             match self.reader.ask(&request, self.limit).await? {
@@ -123,16 +124,40 @@ impl Run<'_> {
         }
     }
 
-    /// The present chunk, or the rest of it; `None`: there is nothing left that Okta keeps.
-    fn chunk(&self) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
-        let oldest = self.reader.context.wall.now() - KEPT;
+    /// Gives up what has grown too old while it waited, and a cursor that stands in it; the rest is
+    /// read. Returns whether nothing is left.
+    async fn pass_over(&mut self) -> Result<bool, StoreError> {
+        let (context, lease) = (self.reader.context, self.reader.lease);
+        let oldest = context.wall.now() - KEPT;
         let since = self.backfill.done_through.max(oldest);
+        if self.log.cursor.is_some() {
+            // Behind a cursor Okta shows what it still has of the chunk.
+            if self.backfill.chunk_until.is_some_and(|until| until > since) {
+                return Ok(false);
+            }
+            self.drop_cursor().await?;
+            self.events = 0;
+        }
+        if self.backfill.done_through < since {
+            let id = BackfillId(self.backfill.id);
+            let lease_for = context.worker.config.lease;
+            let store = &context.worker.store;
+            self.backfill.done_through = store
+                .pass_over(&lease.fence, lease_for, self.reader.tenant, id, since)
+                .await?;
+        }
+        Ok(self.backfill.done_through >= self.backfill.until)
+    }
+
+    /// The present chunk, or the rest of it.
+    fn chunk(&self) -> (DateTime<Utc>, DateTime<Utc>) {
+        let since = self.backfill.done_through;
         let length = TimeDelta::seconds(self.backfill.chunk_seconds.into());
         let until = match (&self.log.cursor, self.backfill.chunk_until) {
             (Some(_), Some(until)) => until,
             _ => (since + length).min(self.backfill.until),
         };
-        (since < until).then_some((since, until))
+        (since, until)
     }
 
     /// Stores a page and goes on behind it. `Some`: the run ends.
@@ -203,28 +228,6 @@ impl Run<'_> {
         context.metrics.stored(stored, dropped);
         tracing::debug!(stored, dropped, through = %self.backfill.done_through, "stored a page of the past");
         self.log = log;
-    }
-
-    /// What is left of the range has grown too old while it waited.
-    async fn close(&mut self) -> Result<Outcome, StoreError> {
-        let new = BackfillPage {
-            fence: self.reader.lease.fence,
-            lease: self.reader.context.worker.config.lease,
-            backfill: BackfillId(self.backfill.id),
-            live: &self.reader.about.log,
-            log: &self.log,
-            ndjson: &[],
-            events: &[],
-            date: self.reader.context.wall.now(),
-            cursor: None,
-            cursor_query: self.reader.query.key(),
-            done_through: self.backfill.until,
-            chunk_until: self.backfill.until,
-            chunk_seconds: self.backfill.chunk_seconds,
-        };
-        let store = &self.reader.context.worker.store;
-        store.append_backfill(&new).await?;
-        Ok(at_once())
     }
 
     /// Writes down what the run ended with, and says when the next one is due.

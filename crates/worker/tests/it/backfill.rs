@@ -318,6 +318,84 @@ async fn a_refused_credential_makes_a_backfill_wait_and_a_working_one_lets_it_go
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_grows_too_old_in_the_middle_of_a_chunk_is_told_and_the_rest_is_read() {
+    let house = House::new().await;
+    let worker = house.start();
+    let edge = house.org().clock().now() - model::range::KEPT;
+    let at = |since: TimeDelta, n: usize| {
+        let at = (edge + since).to_rfc3339();
+        event(&Uuid::new_v4().to_string(), &at, n)
+    };
+    let old = (0..3000_usize).map(|n| {
+        at(
+            TimeDelta::minutes(5) + TimeDelta::seconds(3) * i32::try_from(n).unwrap(),
+            n,
+        )
+    });
+    house.persist(&old.collect::<Vec<_>>());
+    let rest: Vec<_> = (10..60).map(|n| at(TimeDelta::days(n), 0)).collect();
+    house.persist(&rest);
+    house.time.advance(Duration::from_mins(1)).await;
+    let (source, _) = house.beginning_now("out").await;
+    // Two requests, then the token's window is used up, in the middle of a chunk.
+    house.org().set_rate_limits(RateLimits::half_of(4));
+    house.time.advance(Duration::from_mins(2)).await;
+    let id = house.backfill(source, 90 * 24).await;
+    let begun = wait::until("its window is used up", PATIENCE, async || {
+        let backfill = house.backfill_now(id).await;
+        let job = house.job(JobKind::Backfill, id.0).await;
+        if backfill.stored > 0 && job.owner.is_none() {
+            Ok(backfill)
+        } else {
+            Err(backfill.state)
+        }
+    })
+    .await;
+    assert!(begun.stored < 3000 && begun.chunk_until.is_some());
+
+    house.org().set_rate_limits(RateLimits::half_of(100_000));
+    house.time.advance(2 * DAY).await;
+    house.store.notify_jobs().await.unwrap();
+    let done = house.until_backfill_is(id, "done").await;
+
+    assert_eq!(done.stored, begun.stored + 50, "all that okta still has");
+    let unread = TimeDelta::seconds(done.unread_seconds);
+    let gone = begun.since + TimeDelta::days(2) - begun.done_through;
+    assert!(
+        (unread - gone).abs() < TimeDelta::minutes(5),
+        "{unread} of {gone}"
+    );
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_at_the_end_of_a_chunk_does_not_end_the_backfill() {
+    let house = House::new().await;
+    let worker = house.start();
+    let past = house.past(48, 48);
+    house.time.advance(Duration::from_mins(1)).await;
+    let (source, _) = house.beginning_now("out").await;
+    let since = house.org().clock().now() - TimeDelta::hours(47);
+    let end = (since + TimeDelta::hours(4)).to_rfc3339();
+    let last = event(&Uuid::new_v4().to_string(), &end, 0);
+    let page = [b"[", &last[..], b"]"].concat();
+    house.org().inject(Fault::ShortPage(1).once());
+    house.org().inject(Fault::RawPage(page.into()).once());
+
+    let made = house.try_backfill(source, since, since + TimeDelta::hours(46));
+    let id = BackfillId(made.await.unwrap().id);
+    let done = house.until_backfill_is(id, "done").await;
+
+    assert_eq!(house.org().pending_faults(), 0);
+    let stored = usize::try_from(done.stored).unwrap();
+    assert!(
+        stored > past.len() - 8,
+        "only the first chunk was hidden: {stored}"
+    );
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_range_is_clipped_refused_when_empty_and_limited_in_number() {
     let house = House::new().await;
     let source = house.source(&[]).await;

@@ -32,9 +32,9 @@ pub(crate) struct BackfillView {
     until: DateTime<Utc>,
     /// Whether the range is smaller than was asked for
     clipped: bool,
-    /// Everything published before this has been read
+    /// Everything published before this has been read, or is gone at Okta
     done_through: DateTime<Utc>,
-    /// How much of the range has been read, by time, from 0 to 1
+    /// How much of the range has been read or is gone, by time, from 0 to 1
     fraction: f64,
     /// About how many seconds are left, at the pace so far; null if that is not known, or none are
     #[schema(required)]
@@ -45,6 +45,8 @@ pub(crate) struct BackfillView {
     duplicate_events: i64,
     /// Events that are stored with other content, and that stay as they are stored
     changed_events: i64,
+    /// Seconds of the range that grew older than 90 days before they were read, and stay unread
+    unread_seconds: i64,
     /// What keeps it waiting or ended it, as a stable word; null: nothing
     #[schema(required, examples("rate_limited"))]
     reason: Option<String>,
@@ -82,6 +84,7 @@ impl From<Backfill> for BackfillView {
             stored_events: row.stored,
             duplicate_events: row.duplicate,
             changed_events: row.changed,
+            unread_seconds: row.unread_seconds,
             reason: trouble.map(|trouble| trouble.code().to_owned()),
             next_step: trouble.map(|trouble| trouble.next_step().to_owned()),
             detail: trouble.map(|trouble| match &row.trouble_detail {
