@@ -109,8 +109,8 @@ impl Run<'_> {
                     let store = &self.reader.context.worker.store;
                     store.points().reach(Point::Fetched);
                     // Only the page that was too much to ask for is asked for in pieces.
-                    self.limit = okta::MAX_LIMIT;
-                    if let Some(end) = self.store(&page, until).await? {
+                    let limit = std::mem::replace(&mut self.limit, okta::MAX_LIMIT);
+                    if let Some(end) = self.store(&page, until, limit).await? {
                         return Ok(end);
                     }
                 }
@@ -165,6 +165,7 @@ impl Run<'_> {
         &mut self,
         page: &Page,
         until: DateTime<Utc>,
+        limit: u32,
     ) -> Result<Option<Outcome>, StoreError> {
         let now = self.reader.context.wall.now();
         let (ndjson, events) = lines_of(page);
@@ -172,14 +173,18 @@ impl Run<'_> {
         // Only an empty page and one without a next link are the end, not a short one.
         let cursor = page.next.as_ref().filter(|_| !events.is_empty());
         let newest = events.iter().filter_map(|event| event.published).max();
+        // The link of a full page can be lost: then the next chunk begins at its newest event.
+        let full = page.next.is_none() && events.len() >= limit as usize;
+        let lost = newest.filter(|newest| full && *newest > self.backfill.done_through);
         let seconds = self.backfill.chunk_seconds;
-        let (done_through, seconds) = match cursor {
-            Some(_) => {
+        let (done_through, seconds) = match (cursor, lost) {
+            (Some(_), _) => {
                 let newest = newest.unwrap_or(self.backfill.done_through);
                 (newest.min(until), seconds)
             }
-            None if self.events < SPARSE => (until, seconds.saturating_mul(2).min(MOST)),
-            None => (until, seconds),
+            (None, Some(newest)) => (newest.min(until), seconds),
+            (None, None) if self.events < SPARSE => (until, seconds.saturating_mul(2).min(MOST)),
+            (None, None) => (until, seconds),
         };
         let cursor = cursor.map(model::cursor::Cursor::as_str);
         let new = BackfillPage {

@@ -38,11 +38,15 @@ const HOUR: TimeDelta = TimeDelta::hours(1);
 struct Span {
     from: DateTime<Utc>,
     until: DateTime<Utc>,
+    /// What is stored, by hour.
+    stored: BTreeMap<DateTime<Utc>, i64>,
     /// What Okta has shown so far, by hour.
     shown: BTreeMap<DateTime<Utc>, i64>,
     /// The last moment shown, and how many events of it: a reading that begins anew shows them again.
     edge: Option<(DateTime<Utc>, i64)>,
     cursor: Option<String>,
+    /// Everything is shown.
+    over: bool,
 }
 
 /// One run of one verification.
@@ -129,13 +133,16 @@ impl Run<'_> {
                     Ok(page) => {
                         let store = &self.reader.context.worker.store;
                         store.points().reach(Point::Fetched);
-                        self.limit = okta::MAX_LIMIT;
-                        let over = self.compare(&mut span, &page).await?;
+                        let limit = std::mem::replace(&mut self.limit, okta::MAX_LIMIT);
+                        self.compare(&mut span, &page, limit).await?;
                         if self.reader.spent() {
                             return Ok(at_once());
                         }
-                        if over {
+                        if span.over {
                             break;
+                        }
+                        if span.cursor.is_none() {
+                            span.begin_anew();
                         }
                     }
                     Err(Handled::Smaller(limit)) => self.limit = limit,
@@ -165,17 +172,23 @@ impl Run<'_> {
         Ok(Span::of(&hours, self.pass.through, self.pass.shown))
     }
 
-    /// Compares a page and moves the pass. Returns whether the span is at its end.
-    async fn compare(&mut self, span: &mut Span, page: &Page) -> Result<bool, StoreError> {
+    /// Compares a page and moves the pass.
+    async fn compare(
+        &mut self,
+        span: &mut Span,
+        page: &Page,
+        limit: u32,
+    ) -> Result<(), StoreError> {
         let (context, lease) = (self.reader.context, self.reader.lease);
         let (ndjson, events) = lines_of(page);
         // Only an empty page and one without a next link are the end, not a short one.
         let next = page.next.as_ref().filter(|_| !events.is_empty());
         span.cursor = next.map(|next| next.as_str().to_owned());
+        let full = events.len() >= limit as usize;
+        span.over = next.is_none() && !(page.next.is_none() && span.has_more(&events, full));
         let hours = span.take(&events);
         let (through, shown) = span.position();
-        let over = span.cursor.is_none();
-        if over {
+        if span.over {
             self.pass.span_hours = self.pass.span_hours.saturating_mul(2).min(MOST);
         }
         let new = VerifyPage {
@@ -208,7 +221,7 @@ impl Run<'_> {
                 "stored events that were not there, as a comparison with okta has shown"
             );
         }
-        Ok(over)
+        Ok(())
     }
 
     /// Writes down what the run ended with, and says when it goes on.
@@ -282,8 +295,10 @@ impl Span {
             from: resumed.unwrap_or(first),
             until,
             shown: resumed.map(|_| (first, shown)).into_iter().collect(),
+            stored: hours.iter().map(|it| (it.hour, it.stored)).collect(),
             edge: None,
             cursor: None,
+            over: false,
         })
     }
 
@@ -294,12 +309,28 @@ impl Span {
 
     /// Everything before this is compared, and that many events of its hour.
     fn position(&self) -> (DateTime<Utc>, i64) {
-        if self.cursor.is_none() && self.edge.is_some() {
+        if self.over {
             return (self.until, 0);
         }
         let (at, again) = self.edge.unwrap_or((self.from, 0));
         let of_hour = self.shown.get(&hour_of(at)).copied().unwrap_or(0);
         (at, of_hour - again)
+    }
+
+    /// Whether a page without a next link must have lost it: the page is full, or less is shown than is
+    /// stored. Then its newest moment is asked for once more, unless the reading began there.
+    fn has_more(&self, events: &[EventId], full: bool) -> bool {
+        let newest = events.iter().filter_map(|event| event.published).max();
+        let Some(newest) = newest.filter(|newest| (self.from..self.until).contains(newest)) else {
+            return false;
+        };
+        let hour = hour_of(newest);
+        let stored: i64 = self.stored.range(hour..self.until).map(|it| it.1).sum();
+        let of_hour = |event: &&EventId| event.published.map(hour_of) == Some(hour);
+        let on_page = events.iter().filter(of_hour).count();
+        let before = self.shown.get(&hour).copied().unwrap_or(0);
+        let shown = before + i64::try_from(on_page).unwrap_or(i64::MAX);
+        newest > self.from && (full || shown < stored)
     }
 
     /// Takes the events of a page; returns the hours that were shown to their end.
@@ -312,13 +343,10 @@ impl Span {
                 _ => Some((at, 1)),
             };
         }
-        let edge = match (&self.cursor, self.edge) {
-            (Some(_), Some((edge, _))) => hour_of(edge).min(self.until),
-            (Some(_), None) => hour_of(self.from),
-            (None, edge) => {
-                self.edge = Some(edge.unwrap_or((self.from, 0)));
-                self.until
-            }
+        let edge = match self.edge {
+            _ if self.over => self.until,
+            Some((edge, _)) => hour_of(edge).min(self.until),
+            None => hour_of(self.from),
         };
         let mut hours = Vec::new();
         let mut hour = hour_of(self.from);
@@ -403,13 +431,12 @@ mod tests {
     fn hours_are_complete_once_a_later_one_or_the_end_is_shown() {
         let stored = [("10:00:00", 3), ("11:00:00", 0), ("12:00:00", 2)];
         let mut span = Span::of(&hours(&stored), None, 0).unwrap();
-        span.cursor = Some("next".to_owned());
         assert_eq!(span.take(&events(&["10:01:00", "10:59:00"])), []);
         assert_eq!(span.position(), (at("10:59:00"), 1));
         let done = span.take(&events(&["10:59:00", "12:30:00", "12:30:00"]));
         assert_eq!(done, [(at("10:00:00"), 3), (at("11:00:00"), 0)]);
         assert_eq!(span.position(), (at("12:30:00"), 0), "both may come again");
-        span.cursor = None;
+        span.over = true;
         assert_eq!(
             span.take(&events(&["12:30:00"])),
             [(at("12:00:00"), 3)],
@@ -422,16 +449,17 @@ mod tests {
     fn a_reading_that_begins_anew_counts_each_event_once() {
         let stored = [("10:00:00", 9)];
         let mut span = Span::of(&hours(&stored), None, 0).unwrap();
-        span.cursor = Some("next".to_owned());
         span.take(&events(&["10:01:00", "10:02:00", "10:03:00", "10:03:00"]));
         let (through, shown) = span.position();
         assert_eq!((through, shown), (at("10:03:00"), 2));
         let again = ["10:03:00", "10:03:00", "10:04:00"];
 
         span.begin_anew();
+        span.over = true;
         assert_eq!(span.take(&events(&again)), [(at("10:00:00"), 5)]);
         let mut resumed = Span::of(&hours(&stored), Some(through), shown).unwrap();
         assert_eq!(resumed.from, through);
+        resumed.over = true;
         assert_eq!(resumed.take(&events(&again)), [(at("10:00:00"), 5)]);
     }
 }

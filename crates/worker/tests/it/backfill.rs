@@ -195,6 +195,23 @@ async fn faults_in_the_middle_of_a_range_lose_and_repeat_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_full_page_without_its_next_link_is_not_the_end_of_a_chunk() {
+    let house = House::new().await;
+    let worker = house.start();
+    house.past(2500, 2);
+    house.time.advance(Duration::from_mins(1)).await;
+    let (source, _) = house.beginning_now("out").await;
+    house.org().inject(Fault::NoNextLink.times(2));
+
+    let id = house.backfill(source, 3).await;
+    let done = house.until_backfill_is(id, "done").await;
+
+    assert_eq!(house.org().pending_faults(), 0);
+    assert_eq!(done.stored, 2500);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_backfill_stops_reading_and_delivers_what_it_has() {
     let house = House::new().await;
     let worker = house.start();

@@ -240,6 +240,50 @@ async fn what_bounded_queries_lack_is_information_and_a_gap_is_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_without_its_next_link_ends_no_hour_that_has_more() {
+    let house = House::new().await;
+    let worker = house.start();
+    let (source, _) = house.verified_source().await;
+    for n in 0..1500 {
+        house.persist(&house.fresh(1));
+        house.time.advance(Duration::from_secs(10)).await;
+        if n == 1400 {
+            // The last page holds one that only a bounded query shows.
+            house.persist_shown(1, Shown::Bounded);
+        }
+    }
+    house.time.advance(3 * HOUR).await;
+    house.until_at_head(source).await;
+    assert_eq!(house.log(source).await.stored, 1500);
+    house.org().inject(Fault::NoNextLink.once());
+    house.verify(source).await;
+    assert_eq!(house.org().pending_faults(), 0, "a full page lost its link");
+
+    let hours = house.hours(source).await;
+    let of = |hour: &LedgerHour| (hour.verified_at.is_some(), hour.not_shown);
+    let seen: i64 = hours.iter().filter_map(|hour| hour.verified_events).sum();
+    assert_eq!(seen, 1501);
+    assert!(
+        hours
+            .iter()
+            .filter(|hour| hour.stored > 0)
+            .all(|hour| of(hour) == (true, 0))
+    );
+
+    house
+        .execute("UPDATE source_ledger SET verified_at = NULL, verified_events = NULL")
+        .await;
+    house.org().inject(Fault::ShortPage(3).times(2));
+    house.org().inject(Fault::NoNextLink.times(2));
+    house.verify(source).await;
+    let hours = house.hours(source).await;
+    let seen: i64 = hours.iter().filter_map(|hour| hour.verified_events).sum();
+    assert_eq!((house.org().pending_faults(), seen), (0, 1501));
+    assert!(hours.iter().all(|hour| hour.not_shown == 0));
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_hour_that_cannot_be_read_does_not_stop_the_others() {
     let house = House::new().await;
     let worker = house.start();
@@ -266,7 +310,7 @@ async fn an_hour_that_cannot_be_read_does_not_stop_the_others() {
     worker.stop().await;
 }
 
-fn faults(seed: &mut StdRng, polling: bool) -> Vec<Fault> {
+fn faults(seed: &mut StdRng) -> Vec<Fault> {
     let mut faults = vec![
         Fault::RateLimit,
         Fault::ConcurrencyLimit,
@@ -277,11 +321,8 @@ fn faults(seed: &mut StdRng, polling: bool) -> Vec<Fault> {
         Fault::GarbagePage,
         Fault::CutBody,
         Fault::ShortPage(3),
+        Fault::NoNextLink,
     ];
-    if polling {
-        // The end of a bounded reading is its missing next link, so there this one shows less for good.
-        faults.push(Fault::NoNextLink);
-    }
     faults.retain(|_| seed.random_bool(0.3));
     faults
 }
@@ -312,7 +353,7 @@ async fn a_month_with_all_faults_on_is_verified_to_the_last_hour() {
             }
         }
         if hour % 6 == 5 {
-            for fault in faults(&mut dice, true) {
+            for fault in faults(&mut dice) {
                 house.org().inject(fault.times(dice.random_range(1..3)));
             }
             if dice.random_bool(0.1) {
@@ -334,7 +375,7 @@ async fn a_month_with_all_faults_on_is_verified_to_the_last_hour() {
             house.deliver(route).await;
         }
         if hour % 24 == 23 {
-            for fault in faults(&mut dice, false) {
+            for fault in faults(&mut dice) {
                 house.org().inject(fault.times(dice.random_range(1..3)));
             }
             house.verify(source).await;
