@@ -152,10 +152,17 @@ impl Poll<'_> {
                 let probe = self.context.worker.config.probe;
                 let credential = &self.about.secret.credential;
                 let store = &self.context.worker.store;
-                store
+                let noted = store
                     .credential_refused(self.tenant, credential, trouble, &detail, probe)
                     .await?;
-                Ok(self.done())
+                Ok(if noted {
+                    self.done()
+                } else {
+                    // It has been replaced meanwhile; the new one is to be tried.
+                    Outcome::Done {
+                        next: Duration::ZERO,
+                    }
+                })
             }
             Handled::Unreadable {
                 trouble,
