@@ -39,7 +39,7 @@ async fn ages_and_backlogs_are_those_of_the_tables() {
     let budget = BudgetKey::of(&credential);
     let heard = Heard {
         limit: 100,
-        remaining: 40,
+        remaining: 99,
         reset: 1000,
         resets_in: Duration::from_secs(50),
         ago: Duration::ZERO,
@@ -78,7 +78,7 @@ async fn ages_and_backlogs_are_those_of_the_tables() {
     let states = &gauges.credentials;
     assert_eq!((states.len(), states[0].state.as_str()), (1, "valid"));
     assert_age(gauges.expiries[0].left, 30.0 * 86_400.0 - 7200.0);
-    assert!((gauges.budgets[0].left - 0.3).abs() < 1e-9, "{gauges:?}");
+    assert!((gauges.budgets[0].left - 0.89).abs() < 1e-9, "{gauges:?}");
     assert_eq!(gauges.budgets[0].id, credential.id);
 
     time.advance(2 * HOUR).await;
