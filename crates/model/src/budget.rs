@@ -222,9 +222,13 @@ impl Window {
             let stale = now - self.heard_at > STALE && left <= last;
             return if stale { 0 } else { left };
         }
-        let planned = without(self.expected(self.ends_at)).saturating_sub(self.looks(now));
-        // Strangers that are new are guessed too high from a burst: somebody must look.
-        let unsure = self.strangers_before <= 0.0;
+        // They may have gone: at least half is not theirs.
+        let theirs = self.expected(self.ends_at).min(self.limit / 2);
+        let planned = without(theirs).saturating_sub(self.looks(now));
+        // What is expected of them may be too much: where nothing is kept for looks, one is taken.
+        let length = seconds(self.begun_at, self.ends_at);
+        let unheard = seconds(self.begun_at, self.heard_at) * 5.0 < length;
+        let unsure = self.strangers_before <= 0.0 || (unheard && self.limit < 24);
         let look = unsure && self.is_old(now) && without(self.expected(now)) > 0;
         planned.max(u32::from(look))
     }
