@@ -63,7 +63,7 @@ async fn main() -> Result<()> {
     let body = CredentialCreate::builder()
         .name("story")
         .domain(var("OKTA_DOMAIN")?)
-        .token(var("OKTA_TOKEN")?);
+        .token(Some(var("OKTA_TOKEN")?.parse()?));
     let credential = ok(client.create_credential().body(body).send().await)?;
     let body = DestinationCreate::builder()
         .name("story")
