@@ -173,13 +173,7 @@ impl Default for Window {
 
 /// Requests that we may make in a whole window of this limit.
 fn allowed(limit: u32, share: f64) -> u32 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a share of a u32 is one"
-    )]
-    let ours = (f64::from(limit) * share.clamp(0.0, 1.0)).floor() as u32;
-    ours.max(1)
+    whole(f64::from(limit) * share.clamp(0.0, 1.0)).max(1)
 }
 
 /// Requests of ours that are left, when so many of so many are.
@@ -249,16 +243,16 @@ impl Window {
         let rate = if self.strangers_before > 0.0 {
             f64::from(self.strangers_before)
         } else {
-            self.found(1.0)
+            self.found()
         };
         whole((rate * seconds(self.heard_at, until)).round())
     }
 
     /// Strangers by the second in this window: one comes at the begin of its pause, and the last pause is
     /// not over.
-    fn found(&self, least_seconds: f64) -> f64 {
+    fn found(&self) -> f64 {
         let count = f64::from(self.strangers);
-        let heard = seconds(self.begun_at, self.heard_at).max(least_seconds);
+        let heard = seconds(self.begun_at, self.heard_at).max(1.0);
         count * count / (heard * (count + 1.0))
     }
 
@@ -278,9 +272,9 @@ impl Window {
             // A burst at the begin says little about the rest.
             before.max(f64::from(self.strangers) / length)
         } else if before > 0.0 {
-            f64::midpoint(before, self.found(1.0))
+            f64::midpoint(before, self.found())
         } else {
-            self.found(1.0)
+            self.found()
         };
         #[expect(
             clippy::cast_possible_truncation,
@@ -427,12 +421,7 @@ impl Window {
     /// little for surprises: less and less as the window goes by, so that nothing is left over.
     fn held_back(&self, ask: &Ask, ends_in: Duration) -> u32 {
         let part = (ends_in.as_secs_f64() / LENGTH).min(1.0);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a part of a u32 is one"
-        )]
-        let of = |count: u32| (f64::from(count) * part) as u32;
+        let of = |count: u32| whole(f64::from(count) * part);
         ask.live_soon
             .max(of(self.live_before))
             .saturating_add(of(allowed(self.limit, ask.share) / 10))
